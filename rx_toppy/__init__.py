@@ -1,0 +1,98 @@
+"""A reactive client for top.gg.
+
+Every API call is an observable, so is the autopost timer, and everything the client does (requests,
+posts, autoposts) flows through one stream that you filter and compose with operators.
+
+    >>> from rx_toppy import TopGG, PostEvent, of_type
+    >>> client = TopGG(bot, token="...")
+    >>> me = await client.fetch_bot(bot.user)
+    >>> client.events.pipe(of_type(PostEvent)).subscribe(print)
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from . import errors, models
+from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
+from .bots import StandaloneBot
+from .client import TopGG, __version__
+from .errors import (
+    BufferOverflow,
+    ClientClosed,
+    ConnectionFailed,
+    Forbidden,
+    InvalidRequest,
+    InvalidResponse,
+    NotFound,
+    Ratelimited,
+    TopGGServerError,
+    ToppyError,
+)
+from .events import (
+    AutopostEvent,
+    AutopostFailed,
+    EventStream,
+    PollFailed,
+    PostEvent,
+    RequestEvent,
+)
+from .models import (
+    Bot,
+    BotSearchResults,
+    BotStats,
+    BotStatsPayload,
+    IndividualUserVoteResult,
+    SimpleUser,
+    User,
+)
+from .operators import map_async, of_type
+from .streams import iterate
+
+Client = TopGG
+
+__all__ = [
+    "DEFAULT_RATE_LIMITS",
+    "AutopostEvent",
+    "AutopostFailed",
+    "Bot",
+    "BotSearchResults",
+    "BotStats",
+    "BotStatsPayload",
+    "BufferOverflow",
+    "Client",
+    "ClientClosed",
+    "ConnectionFailed",
+    "EventStream",
+    "Forbidden",
+    "IndividualUserVoteResult",
+    "InvalidRequest",
+    "InvalidResponse",
+    "NotFound",
+    "PollFailed",
+    "PostEvent",
+    "RateLimit",
+    "Ratelimited",
+    "RequestEvent",
+    "SimpleUser",
+    "StandaloneBot",
+    "TopGG",
+    "TopGGServerError",
+    "ToppyError",
+    "User",
+    "__version__",
+    "errors",
+    "iterate",
+    "map_async",
+    "models",
+    "of_type",
+    "sandbox",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # The sandbox brings aiohttp's web server along, which those who don't use it shouldn't load.
+    if name == "sandbox":
+        return importlib.import_module(".sandbox", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,60 @@
+"""Whether a failed send is worth another, and after how long.
+
+What may be repeated (the route says so) is tried again after a connection error, a timeout or a
+5xx: a number of times, for a time, with growing pauses. A 429 never is: asking again is what
+lengthens a block, so the call errs and the limiter keeps the client off the network.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from ..errors import ConnectionFailed, TopGGServerError, ToppyError
+
+__all__ = ["backoff", "is_passing", "pause_before_retry"]
+
+FIRST_PAUSE = 0.3
+LONGEST_PAUSE = 10.0
+
+# No send of a call begins later than this many seconds after its first one.
+RETRY_FOR = 60.0
+
+
+def backoff(failures: int, rng: Random, *, first: float, longest: float) -> float:
+    """Seconds to pause after so many failures in a row: doubling from `first` up to `longest`.
+
+    The result is drawn from the upper half below that, so that clients that failed together do
+    not come back together; the cap is taken before the draw, so they don't at the cap either.
+    """
+    ceiling = min(longest, first * 2.0 ** min(failures - 1, 60))
+    return ceiling * rng.uniform(0.5, 1.0)
+
+
+def is_passing(error: ToppyError) -> bool:
+    """Whether the same request, sent again, may well succeed."""
+    return isinstance(error, (ConnectionFailed, TopGGServerError))
+
+
+def pause_before_retry(
+    error: ToppyError,
+    *,
+    attempt: int,
+    retries: int,
+    elapsed: float,
+    rng: Random,
+    asked: float | None = None,
+) -> float | None:
+    """Seconds to pause before the next send, or None when the call has failed for good.
+
+    Args:
+        error: What became of this attempt.
+        attempt: Its number, from 1.
+        retries: How many sends may come after the first.
+        elapsed: Seconds since the first send began.
+        rng: The client's randomness.
+        asked: The pause that the server asked for (`Retry-After` of a 503), if any.
+    """
+    if attempt > retries or not is_passing(error):
+        return None
+    pause = max(backoff(attempt, rng, first=FIRST_PAUSE, longest=LONGEST_PAUSE), asked or 0.0)
+    return pause if elapsed + pause <= RETRY_FOR else None

@@ -1,0 +1,387 @@
+"""Posting a bot's statistics: once, and again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from random import Random
+from typing import Literal
+
+from reactivex import abc
+
+from .api import routes
+from .api.arguments import Seconds, seconds
+from .api.retries import backoff
+from .api.transport import Transport
+from .bots import Census, Host
+from .errors import ClientClosed, Ratelimited, ToppyError
+from .events import AutopostEvent, AutopostFailed, EventStream, PostEvent
+from .models import BotStatsPayload
+from .streams import Endless, Home, HotStream, running_loop
+
+__all__ = ["Autopost", "PostTo", "Poster"]
+
+PostTo = Literal["v0", "v1"]
+
+log = logging.getLogger("rx_toppy.autopost")
+
+# The pause after a post that failed in spite of its retries, and what it grows to.
+FIRST_PAUSE = 15.0
+LONGEST_PAUSE = 600.0
+
+
+class Poster:
+    """Counts a bot's guilds and posts them, whole or shard by shard."""
+
+    def __init__(self, host: Host, transport: Transport, events: EventStream) -> None:
+        self._host = host
+        self._transport = transport
+        self._events = events
+
+    async def ready(self) -> None:
+        """Waits until the bot can be counted."""
+        await self._host.ready(self._transport)
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether the bot has begun to connect (or needs not), so that it will be ready."""
+        return self._host.has_begun
+
+    def census(self) -> Census:
+        """Counts."""
+        return self._host.census()
+
+    async def post_all(self, *, force_shard_count: bool = False) -> BotStatsPayload:
+        """Counts and posts now: one request, or one for each shard where others run the rest.
+
+        Raises:
+            ToppyError: it failed; where some shards were posted before that, it says which.
+        """
+        await self.ready()
+        census = self.census()
+        if census.is_whole:
+            await self.post_whole(census, force_shard_count=force_shard_count)
+        else:
+            posted: list[int] = []
+            for shard in census.shards or ():
+                try:
+                    await self.post_shard(census, shard)
+                except ToppyError as error:
+                    error.posted_shards = tuple(posted)
+                    raise
+                posted.append(shard)
+        payload = census.payload(force_shard_count=force_shard_count)
+        self.tell(payload)
+        return payload
+
+    async def post_whole(
+        self, census: Census, *, force_shard_count: bool = False, patient: bool = False
+    ) -> None:
+        """One post that tells all of a bot."""
+        payload = census.payload(force_shard_count=force_shard_count)
+        body: dict[str, object] = {"server_count": payload.server_count}
+        if payload.shards:
+            body |= {"shards": payload.shards, "shard_count": payload.shard_count}
+        await self._post(body, patient=patient)
+
+    async def post_shard(self, census: Census, shard: int, *, patient: bool = False) -> None:
+        """The post of one shard of several."""
+        count = (census.shards or {}).get(shard, 0)
+        body = {"server_count": count, "shard_id": shard, "shard_count": census.shard_count}
+        await self._post(body, patient=patient)
+
+    async def post_metrics(self, census: Census) -> None:
+        """The v1 way: server and shard count as metrics."""
+        if not census.is_whole:
+            raise ToppyError(
+                "top.gg's v1 metrics know no shards, and this process runs only some of its bot's; "
+                'post with post_to="v0", or from one process with '
+                "StandaloneBot(id, server_count=...) that knows the total"
+            )
+        body = {"server_count": census.server_count, "shard_count": census.shard_count}
+        await self._transport.send(routes.POST_METRICS.request(body=body), patient=True)
+
+    def tell(self, payload: BotStatsPayload) -> None:
+        """Says on the events that a post is done."""
+        self._events.on_next(PostEvent(payload))
+
+    async def _post(self, body: object, *, patient: bool) -> None:
+        request = routes.POST_STATS.request(body=body, id=self._host.user_id)
+        await self._transport.send(request, patient=patient)
+
+
+class Autopost(Endless[BotStatsPayload]):
+    """Posts the bot's statistics every so often; a hot observable of what was posted.
+
+    ```
+    start():         p-----------p--x-p--------p----->   a post each interval; x failed, tried again
+    client.autopost: s-----------s----s--------s----->   what was posted
+    client.events:   PA----------PA-F-PA-------PA---->   Post, Autopost and AutopostFailed events
+    ```
+
+    It waits for the bot to be ready, posts at once, then every `interval`. Posts never overlap. A
+    post that failed is tried again, with growing pauses and no sooner than top.gg allows, and the
+    rhythm goes on as it was. Nothing ends it but `stop()`, `cancel()` and closing the client, and
+    only the latter completes the observable. Subscribing never starts it.
+
+    A process that runs only some of its bot's shards posts each of these by itself, spread over the
+    interval from a random moment on, so that processes that start together do not post together.
+    All processes share the token's 60 requests a minute: over 60 shards with an interval of a
+    minute is what no spreading helps; choose a longer interval.
+
+    It runs on the client's loop; its methods may be called from any thread.
+
+    Example:
+        >>> client.autopost.subscribe(lambda stats: print(int(stats), "servers"))
+        >>> client.autopost.change_interval(minutes=10)
+    """
+
+    def __init__(
+        self, home: Home, poster: Poster, events: EventStream, *, interval: float, post_to: PostTo
+    ) -> None:
+        super().__init__()
+        self._home = home
+        self._poster = poster
+        self._events = events
+        self._interval = interval
+        self._post_to = post_to
+        self._posted: HotStream[BotStatsPayload] = HotStream(home, "client.autopost")
+        self._rng = Random()
+        self._task: asyncio.Task[None] | None = None
+        self._sleeper: asyncio.Future[None] | None = None
+        self._due: Callable[[], float] = float
+        self._stopping = False
+        self._next: datetime | None = None
+        self._rounds = 0
+        self.is_wanted = False
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one post to the next."""
+        return self._interval
+
+    @property
+    def next_iteration(self) -> datetime | None:
+        """When the next post or try is due, aware; None while one runs, and when it is stopped."""
+        return self._next
+
+    @property
+    def current_loop(self) -> int:
+        """How many times it has posted since it was started."""
+        return self._rounds
+
+    def is_running(self) -> bool:
+        """Whether it posts, or waits until it is time to."""
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        """Starts it: at once on the client's loop, or when there is one to run on.
+
+        Raises:
+            RuntimeError: it is running.
+            ClientClosed: the client was closed.
+        """
+        if self._home.closed:
+            raise ClientClosed("this client was closed")
+        if self.is_running():
+            raise RuntimeError("autopost is running; restart() starts it over")
+        self.is_wanted = True
+        self._on_loop(self._start)
+
+    def stop(self) -> None:
+        """Stops it, after the post that is running, if one is."""
+        self.is_wanted = False
+        self._on_loop(self._stop)
+
+    def cancel(self) -> None:
+        """Stops it at once; a post that is running is given up."""
+        self.is_wanted = False
+        self._on_loop(self._cancel)
+
+    def restart(self) -> None:
+        """Starts it over, whatever it is doing: the next post is due at once."""
+        if self._home.closed:
+            raise ClientClosed("this client was closed")
+        self.is_wanted = True
+        self._on_loop(self._restart)
+
+    def change_interval(
+        self, *, seconds: Seconds = 0, minutes: float = 0, hours: float = 0
+    ) -> None:
+        """Changes the interval, from the last post on: the next one may become due at once.
+
+        Raises:
+            TypeError: something is no number.
+            ValueError: they do not add up to more than zero.
+        """
+        if isinstance(seconds, timedelta):
+            seconds = seconds.total_seconds()
+        for name, value in (("seconds", seconds), ("minutes", minutes), ("hours", hours)):
+            _seconds(value, name, zero=True)
+        self._interval = _seconds(seconds + 60 * minutes + 3600 * hours, "the interval")
+        self._on_loop(self._wake)
+
+    def start_if_wanted(self) -> None:
+        """Starts it on the running loop, if it should run and does not. For the client."""
+        if self.is_wanted and not self.is_running():
+            self._start()
+
+    async def close(self) -> None:
+        """Ends it and waits for its end. For the client."""
+        self.is_wanted = False
+        task = self._task
+        if task is not None and not task.done():
+            task.cancel()
+            if task is not asyncio.current_task():
+                await asyncio.wait([task])
+
+    def finish(self) -> None:
+        """Completes the observable. For the client."""
+        self._posted.finish()
+
+    def _on_loop(self, action: Callable[[], None]) -> None:
+        loop = self._home.loop
+        if loop is None or loop.is_closed() or running_loop() is loop:
+            action()
+        else:
+            loop.call_soon_threadsafe(action)
+
+    def _start(self) -> None:
+        if running_loop() is None or self._home.is_lent or not self._poster.can_begin:
+            return  # it is wanted: it starts when that has changed
+        loop = self._home.bind()
+        if self.is_running():
+            return
+        self._stopping = False
+        self._rounds = 0
+        self._task = loop.create_task(self._run(loop))
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._wake()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _restart(self) -> None:
+        before = self._task
+        if before is None or before.done():
+            self._start()
+            return
+        before.cancel()
+        before.add_done_callback(lambda _: self.start_if_wanted())
+
+    async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            began = loop.time()
+            offset = self._rng.random()
+            while not self._stopping:
+                payload = await self._round(loop, began, offset)
+                if payload is None:
+                    return
+                self._rounds += 1
+                self._poster.tell(payload)
+                self._events.on_next(AutopostEvent(payload))
+                self._posted.on_next(payload)
+                began = await self._next_round(loop, began)
+        except ClientClosed:
+            pass
+        finally:
+            self._next = None
+
+    async def _round(
+        self, loop: asyncio.AbstractEventLoop, began: float, offset: float
+    ) -> BotStatsPayload | None:
+        """One round of posts, begun anew until it has succeeded; None if it was stopped."""
+        failures = 0
+        posted: list[int] = []
+        while True:
+            try:
+                return await self._posts(loop, began, offset, posted)
+            except ClientClosed:
+                raise
+            except Exception as error:
+                failures += 1
+                pause = self._pause_after(error, failures)
+                if isinstance(error, ToppyError):
+                    error.posted_shards = tuple(posted)
+                log.warning("autopost failed: %s; trying again in %.0f s", error, pause)
+                self._events.on_next(AutopostFailed(error, pause))
+            again = loop.time() + pause
+            await self._sleep(loop, lambda: again)  # noqa: B023 - awaited before it changes
+            if self._stopping:
+                return None
+
+    async def _posts(
+        self, loop: asyncio.AbstractEventLoop, began: float, offset: float, posted: list[int]
+    ) -> BotStatsPayload | None:
+        await self._poster.ready()
+        census = self._poster.census()
+        if self._post_to == "v1":
+            await self._poster.post_metrics(census)
+        elif census.is_whole:
+            await self._poster.post_whole(census, patient=True)
+        else:
+            shards = list(census.shards or ())
+            for place, shard in enumerate(shards):
+                if shard in posted:
+                    continue
+                share = (place + offset) / len(shards)
+                await self._sleep(loop, lambda: began + share * self._interval)  # noqa: B023
+                if self._stopping:
+                    return None
+                census = self._poster.census()
+                await self._poster.post_shard(census, shard, patient=True)
+                posted.append(shard)
+        return census.payload()
+
+    async def _next_round(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
+        """Waits for the rhythm's next beat after now, and gives when it was due."""
+        finished = loop.time()
+
+        def due() -> float:
+            beats = max(1, ceil((finished - began) / self._interval))
+            return began + beats * self._interval
+
+        await self._sleep(loop, due)
+        return due()
+
+    def _pause_after(self, error: Exception, failures: int) -> float:
+        first, longest = min(FIRST_PAUSE, self._interval), min(LONGEST_PAUSE, self._interval)
+        pause = backoff(failures, self._rng, first=first, longest=longest)
+        return max(pause, error.retry_after) if isinstance(error, Ratelimited) else pause
+
+    async def _sleep(self, loop: asyncio.AbstractEventLoop, due: Callable[[], float]) -> None:
+        """Sleeps until `due`, which may move, or until it is told to stop."""
+        while not self._stopping and (left := due() - loop.time()) > 0:
+            self._next = datetime.now(UTC) + timedelta(seconds=left)
+            self._sleeper = loop.create_future()
+            handle = loop.call_later(left, self._wake)
+            try:
+                await self._sleeper
+            finally:
+                handle.cancel()
+                self._sleeper = None
+        self._next = None
+
+    def _wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
+    def _subscribe_core(
+        self,
+        observer: abc.ObserverBase[BotStatsPayload],
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        return self._posted.subscribe(observer, scheduler=scheduler)
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running() else "stopped"
+        return f"<client.autopost: {state}, every {self._interval:g} s>"
+
+
+_seconds = seconds  # under a name that the keyword `seconds` of change_interval does not hide

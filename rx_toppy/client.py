@@ -1,0 +1,548 @@
+"""TopGG: the client, with every call of top.gg's API as an observable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from .api import routes
+from .api.arguments import Seconds, UserLike, count, seconds, snowflake
+from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
+from .api.pages import PAGE, all_bots
+from .api.transport import Transport
+from .autopost import Autopost, Poster, PostTo
+from .bots import Host
+from .events import EventStream
+from .models import (
+    Bot,
+    BotSearchResults,
+    BotStats,
+    BotStatsPayload,
+    IndividualUserVoteResult,
+    SimpleUser,
+    User,
+)
+from .streams import Call, Home, Paged, running_loop
+
+__all__ = ["TopGG", "__version__"]
+
+T = TypeVar("T")
+
+Search = Mapping[str, object] | str
+
+log = logging.getLogger("rx_toppy")
+
+__version__ = "0.1.0"
+
+AGENT = f"rx_toppy/{__version__} aiohttp/{aiohttp.__version__}"
+
+
+class TopGG:
+    """A client for top.gg, whose calls, timer and events are observables.
+
+    Every call is cold: nothing is sent until it is awaited, subscribed to or iterated, and each of
+    these is a request of its own. Results arrive on the client's event loop, whichever thread a
+    call is subscribed from: the loop of its first use, for as long as that is open. The client may
+    be made before any loop runs.
+
+    It comes and goes with its bot: autopost starts when the bot connects, and the client closes
+    when the bot does. Without a Discord connection, `StandaloneBot` stands in for the bot; then
+    close the client yourself, with `async with` or `await client.close()`.
+
+    Args:
+        bot: A client of discord.py, py-cord, disnake or nextcord, or a `StandaloneBot`.
+        token: The bot's token of top.gg. It goes nowhere but into requests.
+        autopost: Whether to post the bot's statistics every `interval` by itself.
+        interval: Seconds (or a `timedelta`) between two autoposts.
+        base_url: What all paths are below; `rx_toppy.sandbox` and tests have their own.
+        session: A session to use instead of one of the client's own; it is not closed.
+        timeout: Seconds for one attempt, from sending to the end of the answer.
+        retries: How many times a request may be sent again after the first, where it may be
+            repeated at all: after connection errors, timeouts and 5xx. 0 for none.
+        max_wait: Seconds that a call may be held back to keep within the rate limits, None for as
+            long as it takes. One that would have to wait longer fails at once.
+        rate_limits: The limits to keep; `()` for none. top.gg's own by default. The token's budget
+            is shared by all processes that use it: give each its part.
+        post_to: Which API autopost posts to, "v0" or "v1".
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument's value can't be.
+
+    Example:
+        >>> bot = commands.Bot("!", intents=discord.Intents.default())
+        >>> client = TopGG(bot, token=os.environ["TOPGG_TOKEN"])
+        >>> client.events.pipe(of_type(PostEvent)).subscribe(lambda e: print(int(e.stats)))
+        >>> bot.run(os.environ["DISCORD_TOKEN"])
+    """
+
+    def __init__(
+        self,
+        bot: Any,
+        *,
+        token: str,
+        autopost: bool = True,
+        interval: Seconds = 1800.0,
+        base_url: str = "https://top.gg/api",
+        session: aiohttp.ClientSession | None = None,
+        timeout: Seconds = 10.0,
+        retries: int = 3,
+        max_wait: Seconds | None = 60.0,
+        rate_limits: Sequence[RateLimit] = DEFAULT_RATE_LIMITS,
+        post_to: PostTo = "v0",
+    ) -> None:
+        # Said first, so that a client that could not be made is one that has nothing to close.
+        self._closing: asyncio.Future[None] | None = None
+        self._home = Home()
+        if post_to not in ("v0", "v1"):
+            raise ValueError(f'post_to takes "v0" or "v1", not {post_to!r}')
+        every = seconds(interval, "interval")
+        self._host = Host(bot)
+        self._events = EventStream(self._home, _dispatch_of(bot))
+        self._transport = Transport(
+            self._home,
+            self._events.on_next,
+            token=_checked_token(token),
+            base_url=_checked_url(base_url),
+            session=_checked_session(session),
+            timeout=seconds(timeout, "timeout"),
+            retries=count(retries, "retries"),
+            max_wait=None if max_wait is None else seconds(max_wait, "max_wait", zero=True),
+            limits=_checked_limits(rate_limits),
+            agent=AGENT,
+        )
+        self._poster = Poster(self._host, self._transport, self._events)
+        self._autopost = Autopost(
+            self._home, self._poster, self._events, interval=every, post_to=post_to
+        )
+        self._home.on_bind = self._bound
+        self._autopost.is_wanted = autopost and self._host.can_count
+        self._host.hosted_by(self._connecting, self.close)
+        self._start_autopost()
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def fetch_bot(self, bot: UserLike) -> Call[Bot]:
+        """A bot's page on top.gg.
+
+        Args:
+            bot: An id, a string of digits, or anything with an `.id`.
+
+        Returns:
+            One `Bot`, or an error: `NotFound` where top.gg does not list it, or any `ToppyError`.
+
+        Raises:
+            TypeError: `bot` is nothing of the kind.
+            ValueError: no id looks like that.
+
+        Example:
+            >>> me = await client.fetch_bot(bot.user)
+            >>> me.monthly_votes, me.certified
+        """
+        id = snowflake(bot, "fetch_bot()")
+        return self._call(f"fetch_bot({id})", routes.FETCH_BOT.request(id=id))
+
+    def fetch_bots(
+        self,
+        limit: int = 50,
+        offset: int = 0,
+        search: Search | None = None,
+        sort: str | None = None,
+    ) -> Call[BotSearchResults]:
+        """One page of the bots that top.gg lists.
+
+        Args:
+            limit: How many at the most: 1 to 500, which is what top.gg gives at once.
+            offset: How many to skip.
+            search: Fields and what they must contain, as `{"tags": "music"}`; or a text in top.gg's
+                own form.
+            sort: The field to sort by; a `-` before it reverses the order, as in "-points".
+
+        Returns:
+            One `BotSearchResults`: a sequence of `Bot`s that knows the `total`.
+
+        Raises:
+            TypeError, ValueError: an argument can't be; `bulk_fetch_bots` takes more than 500.
+
+        Example:
+            >>> page = await client.fetch_bots(10, sort="-monthlyPoints")
+            >>> [bot.username for bot in page]
+        """
+        hint = f"; bulk_fetch_bots() fetches more than {PAGE}"
+        count(limit, "fetch_bots(limit=...)", least=1, most=PAGE, hint=hint)
+        count(offset, "fetch_bots(offset=...)")
+        found = _search_of(search, sort)
+        label = f"fetch_bots({_arguments(limit=limit, offset=offset, search=search, sort=sort)})"
+        query = {"limit": limit, "offset": offset} | found
+        return self._call(label, routes.FETCH_BOTS.request(query=query))
+
+    def bulk_fetch_bots(
+        self,
+        limit: int = 500,
+        offset: int = 0,
+        search: Search | None = None,
+        sort: str | None = None,
+    ) -> Paged[Bot]:
+        """Any number of the bots that top.gg lists, one after another, none of them twice.
+
+        Pages of up to 500 are fetched as they are wanted: the first one alone, then some ahead of
+        the reader, in order. A reader who stops costs no more than those few. 60 requests a minute
+        make 30,000 bots the most that come without a wait; what is more waits for its turn.
+
+        ```
+        async for: --b-b-b--b-b-b-b--b|    the next page when the last one is read
+        ```
+
+        Args:
+            limit: How many at the most; 0 for none.
+            offset: How many to skip.
+            search: As in `fetch_bots`.
+            sort: As in `fetch_bots`.
+
+        Returns:
+            `Bot` after `Bot`, up to `limit`: there may be fewer. Awaited, it gives a list.
+
+        Raises:
+            TypeError, ValueError: an argument can't be.
+
+        Example:
+            >>> async for bot in client.bulk_fetch_bots(5_000, sort="-points"):
+            ...     print(bot.username)
+        """
+        count(limit, "bulk_fetch_bots(limit=...)")
+        count(offset, "bulk_fetch_bots(offset=...)")
+        found = _search_of(search, sort)
+
+        def fetch(
+            limit: int, offset: int, /, *, later: bool
+        ) -> Coroutine[Any, Any, BotSearchResults]:
+            query = {"limit": limit, "offset": offset} | found
+            return self._transport.send(routes.FETCH_BOTS.request(query=query), patient=later)
+
+        arguments = _arguments(limit=limit, offset=offset, search=search, sort=sort)
+        return Paged(
+            self._home, f"bulk_fetch_bots({arguments})", lambda: all_bots(fetch, limit, offset)
+        )
+
+    def fetch_votes(self) -> Call[list[SimpleUser]]:
+        """The last 1000 voters of this bot, newest first, each of them once.
+
+        Returns:
+            One list of `SimpleUser`. top.gg leaves repeated votes out, and a weekend's double ones.
+
+        Example:
+            >>> for voter in await client.fetch_votes():
+            ...     print(voter.username)
+        """
+        return self._own_call(
+            "fetch_votes()", lambda: routes.FETCH_VOTES.request(id=self._host.user_id)
+        )
+
+    def upvote_check(self, user: UserLike) -> Call[IndividualUserVoteResult]:
+        """Whether a user voted for this bot within the last 12 hours.
+
+        Args:
+            user: An id, a string of digits, or anything with an `.id`.
+
+        Returns:
+            One `IndividualUserVoteResult`, truthy when they voted.
+
+        Raises:
+            TypeError, ValueError: `user` is nothing that names a user.
+
+        Example:
+            >>> if await client.upvote_check(ctx.author):
+            ...     await ctx.send("Thank you!")
+        """
+        id = snowflake(user, "upvote_check()")
+        return self._own_call(
+            f"upvote_check({id})",
+            lambda: routes.CHECK_VOTE.request(id=self._host.user_id, query={"userId": id}),
+        )
+
+    # What toppy's users know it by as well.
+    vote_check = has_upvoted = get_user_vote = upvote_check
+
+    def get_stats(self, bot: UserLike | None = None) -> Call[BotStats]:
+        """How many servers and shards a bot has, as it posted them.
+
+        Args:
+            bot: An id, a string of digits, or anything with an `.id`; this bot where left out.
+
+        Returns:
+            One `BotStats`. Votes are not among them: see `fetch_bot`.
+
+        Raises:
+            TypeError, ValueError: `bot` is nothing that names a bot.
+
+        Example:
+            >>> (await client.get_stats(264811613708746752)).server_count
+        """
+        if bot is None:
+            return self._own_call(
+                "get_stats()", lambda: routes.GET_STATS.request(id=self._host.user_id)
+            )
+        id = snowflake(bot, "get_stats()")
+        return self._call(f"get_stats({id})", routes.GET_STATS.request(id=id))
+
+    def post_stats(self, force_shard_count: bool = False) -> Call[BotStatsPayload]:
+        """Counts this bot's servers and posts them, now.
+
+        It waits for the bot to be ready. A process that runs only some of its bot's shards posts
+        each of these by itself. A `PostEvent` tells of it.
+
+        Args:
+            force_shard_count: Whether to tell of shards where an unsharded bot has none to tell of.
+
+        Returns:
+            One `BotStatsPayload`; `int()` of it is the number of servers. A `ToppyError` where the
+            bot has not begun to connect, for readiness would never come.
+
+        Example:
+            >>> print("posted", int(await client.post_stats()), "servers")
+        """
+        if not isinstance(force_shard_count, bool):
+            raise TypeError(
+                f"force_shard_count takes True or False, not {type(force_shard_count).__name__}"
+            )
+        label = f"post_stats({_arguments(force_shard_count=force_shard_count or None)})"
+        return Call(
+            self._home,
+            label,
+            lambda: self._bound_to_home(
+                lambda: self._poster.post_all(force_shard_count=force_shard_count)
+            ),
+        )
+
+    def fetch_user(self, user: UserLike) -> Call[User]:
+        """A user's profile on top.gg.
+
+        Args:
+            user: An id, a string of digits, or anything with an `.id`.
+
+        Returns:
+            One `User`, or an error: `NotFound` where they have no profile, or any `ToppyError`.
+
+        Raises:
+            TypeError, ValueError: `user` is nothing that names a user.
+
+        Example:
+            >>> (await client.fetch_user(ctx.author)).bio
+        """
+        id = snowflake(user, "fetch_user()")
+        return self._call(f"fetch_user({id})", routes.FETCH_USER.request(id=id))
+
+    def is_weekend(self) -> Call[bool]:
+        """Whether it is a weekend for top.gg: then votes count double.
+
+        Returns:
+            One bool.
+
+        Example:
+            >>> if await client.is_weekend(): ...
+        """
+
+        async def send() -> bool:
+            return (await self._transport.send(routes.IS_WEEKEND.request())).is_weekend
+
+        return Call(self._home, "is_weekend()", send)
+
+    # --- streams and the rest --------------------------------------------------------------------
+
+    @property
+    def events(self) -> EventStream:
+        """All that this client does, as one hot stream: see `EventStream`."""
+        return self._events
+
+    @property
+    def autopost(self) -> Autopost:
+        """The timer that posts statistics, and the stream of what it posted: see `Autopost`."""
+        return self._autopost
+
+    @property
+    def bot(self) -> Any:
+        """The bot that this client belongs to."""
+        return self._host.bot
+
+    @property
+    def session(self) -> aiohttp.ClientSession | None:
+        """The session in use: the one that was handed in, or else None until the first call."""
+        return self._transport.session
+
+    @property
+    def vote_url(self) -> str:
+        """Where users vote for this bot; a `ToppyError` before the bot has logged in."""
+        return f"https://top.gg/bot/{self._host.user_id}/vote"
+
+    @property
+    def invite_url(self) -> str:
+        """Where users add this bot; a `ToppyError` before the bot has logged in."""
+        return f"https://top.gg/bot/{self._host.user_id}/invite"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._home.closed
+
+    async def close(self) -> None:
+        """Ends all that the client does, and frees its connections.
+
+        Calls in flight err with `ClientClosed`; their last `RequestEvent`s still come, then
+        `autopost`, polls and `events` complete. A session that was handed in stays open. It may be
+        called any number of times, and from any thread.
+        """
+        home = self._home
+        loop, here = home.loop, asyncio.get_running_loop()
+        if loop is None or loop is here or not loop.is_running():
+            await self._close_here(here)
+        else:
+            closing = asyncio.run_coroutine_threadsafe(self._close_here(loop), loop)
+            await asyncio.wrap_future(closing)
+
+    async def __aenter__(self) -> TopGG:
+        self._home.bind()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._home.closed else "open"
+        return f"<TopGG for {self._host.bot!r}: {state}, {self._autopost!r}>"
+
+    def __del__(self) -> None:
+        if not self._home.closed and hasattr(self, "_transport") and self._transport.is_open:
+            warnings.warn(
+                f"{self!r} was never closed: use `async with`, or `await client.close()`",
+                ResourceWarning,
+                source=self,
+                stacklevel=1,
+            )
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _call(self, label: str, request: routes.Request[T]) -> Call[T]:
+        return Call(self._home, label, lambda: self._transport.send(request))
+
+    def _own_call(self, label: str, request: Callable[[], routes.Request[T]]) -> Call[T]:
+        """A call about this bot: who that is shows when it runs, not when it is made."""
+
+        async def send() -> T:
+            return await self._transport.send(request())
+
+        return Call(self._home, label, send)
+
+    async def _bound_to_home(self, action: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        self._home.bind()
+        return await action()
+
+    def _bound(self, moved: float) -> None:
+        self._transport.moved(moved)
+        self._autopost.start_if_wanted()
+
+    def _start_autopost(self) -> None:
+        """At once where the bot is there already and there is a loop to run on."""
+        if not self._host.has_begun:
+            return
+        if running_loop() is not None:
+            self._autopost.start_if_wanted()
+        elif (loop := self._host.running_loop()) is not None:
+            loop.call_soon_threadsafe(self._autopost.start_if_wanted)
+
+    def _connecting(self) -> None:
+        """The bot begins to connect, on its loop: that is the client's now."""
+        if not self._home.closed:
+            self._home.bind()
+            self._autopost.start_if_wanted()
+
+    async def _close_here(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._closing is None:
+            self._home.closed = True
+            self._closing = loop.create_task(self._close())
+        # Whoever waits for it may be cancelled; what is begun is brought to its end.
+        if self._closing.get_loop() is loop:
+            await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await self._autopost.close()
+        await self._transport.close()
+        tasks = self._home.tasks - {asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        self._autopost.finish()
+        self._events.finish()
+
+
+def _checked_token(token: Any) -> str:
+    # What was given stays out of the message: it may be a real token with a slip in it.
+    if not isinstance(token, str):
+        raise TypeError(f"token takes text, not {type(token).__name__}")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(
+            "token takes a token of top.gg: printable ASCII without spaces, and not empty "
+            "(is the environment variable set?)"
+        )
+    return token
+
+
+def _checked_url(url: Any) -> str:
+    if not isinstance(url, str):
+        raise TypeError(f"base_url takes text, not {type(url).__name__}")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"base_url takes an http or https URL without a query, not {url!r}")
+    if parts.username or parts.password:
+        raise ValueError("base_url takes a URL without a username and password")
+    return url.rstrip("/")
+
+
+def _checked_session(session: Any) -> aiohttp.ClientSession | None:
+    if session is not None and not isinstance(session, aiohttp.ClientSession):
+        raise TypeError(f"session takes an aiohttp.ClientSession, not {type(session).__name__}")
+    return session
+
+
+def _checked_limits(limits: Any) -> tuple[RateLimit, ...]:
+    if isinstance(limits, RateLimit) or not isinstance(limits, Sequence):
+        raise TypeError("rate_limits takes a sequence of RateLimit, () for none")
+    for limit in limits:
+        if not isinstance(limit, RateLimit):
+            raise TypeError(f"rate_limits takes RateLimit after RateLimit, not {limit!r}")
+    return tuple(limits)
+
+
+def _dispatch_of(bot: Any) -> Callable[..., Any] | None:
+    dispatch = getattr(bot, "dispatch", None)
+    return dispatch if callable(dispatch) else None
+
+
+def _search_of(search: Any, sort: Any) -> dict[str, object]:
+    """The query for a search: top.gg takes `key: value, key: value`."""
+    query: dict[str, object] = {}
+    if isinstance(search, Mapping):
+        search = ", ".join(f"{key}: {value}" for key, value in search.items())
+    if search is not None and not isinstance(search, str):
+        raise TypeError(f"search takes a dict or text, not {type(search).__name__}")
+    if search:
+        query["search"] = search
+    if sort is not None and not isinstance(sort, str):
+        raise TypeError(f"sort takes a field's name, not {type(sort).__name__}")
+    if sort:
+        query["sort"] = sort
+    return query
+
+
+def _arguments(**given: object) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in given.items() if value)

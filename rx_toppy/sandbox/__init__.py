@@ -1,0 +1,20 @@
+"""A top.gg of your own: a local server with made-up bots, users and votes.
+
+Demos, notebooks and tests talk to it instead of to the real thing. It behaves as top.gg
+does, the token, the rate limits and the hour's block included, and its data is the same
+for the same seed.
+
+Example:
+    ::
+
+        async with Sandbox(seed=1) as sandbox:
+            headers = {"Authorization": sandbox.token}
+            async with aiohttp.ClientSession(headers=headers) as session:
+                async with session.get(f"{sandbox.base_url}/bots/{sandbox.bot_id}") as answer:
+                    print(await answer.json())
+"""
+
+from rx_toppy.sandbox.limits import Limit
+from rx_toppy.sandbox.server import Sandbox, SeenRequest
+
+__all__ = ["Limit", "Sandbox", "SeenRequest"]

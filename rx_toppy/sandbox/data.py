@@ -1,0 +1,161 @@
+"""The seeded world: all bots and users, and the votes for the bot of the token."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from random import Random
+
+from msgspec import UNSET
+
+from rx_toppy.sandbox.catalogue import Catalogue
+from rx_toppy.sandbox.seeding import Seeder
+from rx_toppy.sandbox.votes import Vote, VoteLog, is_weekend
+from rx_toppy.sandbox.wire import Bot, StatsPost, User, Voter
+
+MOST_VOTERS_LISTED = 1000
+
+
+class World:
+    """What the sandbox knows; the same `rng` and the same `now` give the same world.
+
+    The users and the bots do not depend on `now`, but for the points of the own bot: its
+    votes lie in the weeks before `now`, and the weekends among them count double.
+
+    Args:
+        rng: Where all chance comes from, now and later.
+        bots: How many bots there are, at least one.
+        bot_id: The id of the own bot; None picks one of the bots.
+        now: The time at which the world begins.
+
+    Attributes:
+        bots: All bots, the most voted of the month first.
+        users: All users by id.
+        own: The bot that the token belongs to.
+        votes: The votes for the own bot.
+        posted: The bodies of the stats that were posted for it, newest last.
+    """
+
+    def __init__(self, rng: Random, *, bots: int, bot_id: str | None, now: datetime) -> None:
+        self._rng = rng
+        self._seeder = Seeder(rng, taken=[] if bot_id is None else [bot_id])
+        self.users: dict[str, User] = {}
+        self.posted: list[dict[str, object]] = []
+
+        ids = self._seeder.bot_ids(bots)
+        # One of the older half, so that it was there before its votes were.
+        place = rng.randrange((bots + 1) // 2)
+        own_id = ids[place] if bot_id is None else bot_id
+        ids[place] = own_id
+        made = {bot.id: bot for bot in self._make_bots(sorted(ids, key=int))}
+        self.own = made[own_id]
+
+        self.votes = VoteLog(
+            Vote(voter, at, 2 if is_weekend(at) else 1)
+            for voter, at in self._seeder.history(self._make_voters(), now)
+        )
+        self._finish_own(now)
+        self.bots = Catalogue(sorted(made.values(), key=_monthly_points, reverse=True))
+        # Lists beside the dicts: chance can't pick from a dict.
+        self._regulars = list(self.votes.voters())
+        self._known = list(self.users)
+
+    def cast(self, user_id: str, at: datetime, weight: int) -> None:
+        """Let a user, who need not be known yet, vote for the own bot.
+
+        Raises:
+            ValueError: The user's last vote is not 12 hours old yet.
+        """
+        self.votes.add(Vote(user_id, at, weight))
+        if user_id not in self.users:
+            self.users[user_id] = self._seeder.user(user_id)
+            self._known.append(user_id)
+        self.own.points += weight
+        self.own.monthly_points += weight
+        self.bots.changed(self.own, "points", "monthlyPoints")
+
+    def next_voter(self, now: datetime) -> str:
+        """Pick somebody who may vote now: mostly a regular, sometimes a new user."""
+        fate = self._rng.random()
+        pool = self._regulars if fate < 0.7 else self._known
+        # Whoever has just voted is passed over; after a few of these somebody new comes.
+        for _ in range(8 if fate < 0.9 else 0):
+            user_id = self._rng.choice(pool)
+            if not self.votes.is_voter(user_id, now):
+                return user_id
+        return self._seeder.user_id()
+
+    def latest_voters(self) -> list[Voter]:
+        """Give the last 1000 voters, newest first, nobody twice."""
+        voters = (self.users[user_id] for user_id in self.votes.voters(MOST_VOTERS_LISTED))
+        return [Voter(user.username, user.id, user.avatar) for user in voters]
+
+    def post(self, stats: StatsPost, body: dict[str, object]) -> None:
+        """Take stats that were posted for the own bot; `body` is what they were read from."""
+        own = self.own
+        own.shards = _shards(stats, own.shards)
+        if stats.shard_id is None and isinstance(stats.server_count, int):
+            own.server_count = stats.server_count
+        else:
+            own.server_count = sum(own.shards)
+        own.shard_count = stats.shard_count or len(own.shards) or own.shard_count
+        self.posted.append(body)
+        self.bots.changed(own, "server_count", "shard_count")
+
+    def _make_bots(self, ids: Iterable[str]) -> Iterable[Bot]:
+        """Make bots and their owners, the oldest first: so no owner is younger than a bot."""
+        owners: list[str] = []
+        for bot_id in ids:
+            if not owners or self._rng.random() < 0.75:
+                newcomer = self._seeder.owner(bot_id)
+                self.users[newcomer.id] = newcomer
+                owners.append(newcomer.id)
+                main_owner = newcomer.id
+            else:
+                main_owner = self._rng.choice(owners)
+            helper = self._rng.choice(owners)
+            has_helper = helper != main_owner and self._rng.random() < 0.2
+            bot = self._seeder.bot(bot_id, [main_owner, helper] if has_helper else [main_owner])
+            if bot.certified_bot:
+                self.users[main_owner].certified_dev = True
+            yield bot
+
+    def _make_voters(self) -> list[str]:
+        """Pick who has voted for the own bot so far: a few hundred, some developers too."""
+        voters = list(self.users)[:30]
+        for _ in range(self._rng.randrange(250, 400)):
+            user_id = self._seeder.user_id()
+            self.users[user_id] = self._seeder.user(user_id)
+            voters.append(user_id)
+        return voters
+
+    def _finish_own(self, now: datetime) -> None:
+        """Make the own bot fit its votes; it has posted a server count, but no shards."""
+        own = self.own
+        # Older votes, which nobody remembers one by one, make up the most of the points.
+        own.points = self._rng.randrange(10_000, 50_000) + self.votes.weight()
+        own.monthly_points = self.votes.weight(since=now - timedelta(days=30))
+        own.shards = []
+        own.shard_count = UNSET
+        if not isinstance(own.server_count, int):
+            own.server_count = self._rng.randrange(50, 1000)
+
+
+def _monthly_points(bot: Bot) -> int:
+    return bot.monthly_points
+
+
+def _shards(stats: StatsPost, known: list[int]) -> list[int]:
+    """Tell the count of each shard after `stats`, where `known` were the counts before."""
+    if isinstance(stats.server_count, list):
+        return stats.server_count
+    shards = stats.shards or []
+    if stats.shard_id is None:
+        return shards
+    shards = [*(shards or known)]
+    count = stats.shard_count or max(len(shards), stats.shard_id + 1)
+    if stats.shard_count is None:
+        shards += [0] * (count - len(shards))
+    elif len(shards) != count:
+        # The bot was split anew: what was known of the old shards says nothing of these.
+        shards = [0] * count
+    shards[stats.shard_id] = stats.server_count
+    return shards

@@ -1,0 +1,300 @@
+"""The sandbox itself: the server, what every request passes through, and its life."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from aiohttp import web
+
+from rx_toppy.sandbox import checks
+from rx_toppy.sandbox.answers import Refused, answer
+from rx_toppy.sandbox.data import World
+from rx_toppy.sandbox.limits import DEFAULT_LIMITS, Budget, LimitLike
+from rx_toppy.sandbox.v0 import V0
+from rx_toppy.sandbox.votes import is_weekend
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BASE = "/api"
+MOST_REQUESTS_KEPT = 10_000
+# Every answer is made at once: only a client that never finishes its request takes longer.
+SHUTDOWN_SECONDS = 1.0
+
+
+class SeenRequest(msgspec.Struct, frozen=True):
+    """A request that the sandbox has answered. Headers, so the token, are not kept.
+
+    Attributes:
+        at: When it came, aware.
+        method: As in `"GET"`.
+        path: As it was sent, `/api` included and without the query.
+        query: The query string as it was sent, `""` when there was none.
+        body: What was sent, undecoded.
+        status: The status it was answered with.
+    """
+
+    at: datetime
+    method: str
+    path: str
+    query: str
+    body: bytes
+    status: int
+
+
+class Sandbox:
+    """A local top.gg: an HTTP server with made-up bots, users and votes.
+
+    It speaks the v0 API, wants a token, limits rates and blocks as top.gg does. While it
+    runs, votes for one bot, `bot_id`, arrive at random. It belongs to the loop that it was
+    started in and is not to be used from other threads. Once closed, it can be started
+    again and still knows everything.
+
+    Args:
+        seed: The same seed gives the same bots, users and voters; how long ago they voted
+            is the same too, so only the points of `bot_id` vary with the weekends.
+        bots: How many bots there are, at least 1.
+        bot_id: The id of the bot that the token belongs to; None picks one of the bots.
+        token: The token to take; None makes one from the seed.
+        rate_limits: `Limit`s or anything else with `calls`, `per` and `prefix`; all of
+            them hold at once, `()` is none. The default is top.gg's: 100 requests a second
+            over all, 60 a minute over `/bots`.
+        block: How long one request too many blocks the token, in seconds or a timedelta.
+            Asking while blocked starts the block anew.
+        votes_per_minute: How many votes arrive on average; 0 for none.
+        weekend: Whether votes count double: True, False, or None for on Saturdays and
+            Sundays (UTC).
+        host: The address to listen at.
+        port: The port to listen at; 0 takes a free one.
+        clock: Gives the time in seconds since 1970 (UTC). Limits, votes and weekends go by
+            it, but not the arrival of votes, which takes real time.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument has a value that makes no sense.
+
+    Example:
+        ::
+
+            async with Sandbox(seed=1, bots=100, rate_limits=()) as sandbox:
+                voter = sandbox.vote()
+                url = f"{sandbox.base_url}/bots/{sandbox.bot_id}/check?userId={voter}"
+                headers = {"Authorization": sandbox.token}
+                async with aiohttp.request("GET", url, headers=headers) as answer:
+                    assert await answer.json() == {"voted": 1}
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        bots: int = 3000,
+        bot_id: int | None = None,
+        token: str | None = None,
+        rate_limits: Sequence[LimitLike] = DEFAULT_LIMITS,
+        block: float | timedelta = 3600.0,
+        votes_per_minute: float = 6.0,
+        weekend: bool | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise TypeError(f"seed must be an int, not {seed!r}")
+        if weekend is not None and not isinstance(weekend, bool):
+            raise TypeError(f"weekend must be True, False or None, not {weekend!r}")
+        if checks.number(votes_per_minute, "votes_per_minute") < 0:
+            raise ValueError(f"votes_per_minute must be at least 0, not {votes_per_minute!r}")
+        if not callable(clock):
+            raise TypeError(f"clock must be callable, not {clock!r}")
+        checks.whole(bots, "bots", least=1)
+        self._host = checks.text(host, "host")
+        self._port = checks.whole(port, "port", least=0, most=65535)
+        self._budget = Budget(rate_limits, checks.seconds(block, "block"))
+        self._votes_per_minute = votes_per_minute
+        self._weekend = weekend
+        self._clock = clock
+        self._rng = Random(seed)
+        # Drawn in any case: a token of one's own must not change the data.
+        made_token = f"sandbox-{self._rng.getrandbits(128):032x}"
+        self._token = made_token if token is None else checks.secret(token, "token")
+        self._world = World(
+            self._rng,
+            bots=bots,
+            bot_id=None if bot_id is None else str(checks.snowflake(bot_id, "bot_id")),
+            now=self._now(),
+        )
+        self._requests: deque[SeenRequest] = deque(maxlen=MOST_REQUESTS_KEPT)
+        self._lifecycle = asyncio.Lock()
+        self._runner: web.AppRunner | None = None
+        self._arrivals: asyncio.Task[None] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, as in `http://127.0.0.1:8080/api`.
+
+        Raises:
+            RuntimeError: The sandbox is not running.
+        """
+        if self._runner is None or not self._runner.addresses:
+            raise RuntimeError("the sandbox is not running: use `async with` or await start()")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._runner.addresses[0][1]}{BASE}"
+
+    @property
+    def token(self) -> str:
+        """The token that the sandbox takes."""
+        return self._token
+
+    @property
+    def bot_id(self) -> int:
+        """The id of the bot that the token belongs to."""
+        return int(self._world.own.id)
+
+    @property
+    def requests(self) -> list[SeenRequest]:
+        """The requests it has answered, refused ones too, newest last: the last 10,000."""
+        return list(self._requests)
+
+    @property
+    def posted(self) -> list[dict[str, object]]:
+        """The stats that were posted for `bot_id`: the decoded bodies, newest last."""
+        return list(self._world.posted)
+
+    def vote(self, user_id: int | None = None) -> int:
+        """Let a vote for `bot_id` arrive now.
+
+        Args:
+            user_id: Who votes: any Discord id, which need not be known yet. None picks
+                somebody who may vote.
+
+        Returns:
+            The id of who voted.
+
+        Raises:
+            TypeError: `user_id` is no int.
+            ValueError: `user_id` is not from 1 to 2**63-1, or that user has voted within
+                the last 12 hours.
+        """
+        now = self._now()
+        if user_id is None:
+            voter = self._world.next_voter(now)
+        else:
+            voter = str(checks.snowflake(user_id, "user_id"))
+        self._world.cast(voter, now, weight=2 if self._is_weekend() else 1)
+        return int(voter)
+
+    async def start(self) -> None:
+        """Begin to listen; does nothing when the sandbox is running.
+
+        Raises:
+            OSError: The address can't be listened at, as when the port is taken.
+        """
+        async with self._lifecycle:
+            if self._runner is not None:
+                return
+            runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            try:
+                await runner.setup()
+                await web.TCPSite(runner, self._host, self._port).start()
+            except BaseException:
+                await runner.cleanup()
+                raise
+            self._runner = runner
+            if self._votes_per_minute > 0:
+                self._arrivals = asyncio.create_task(self._receive_votes())
+
+    async def close(self) -> None:
+        """Stop listening and drop all connections; does nothing when it is not running."""
+        async with self._lifecycle:
+            # Forgotten only when they have ended, so that a cancelled close can be repeated.
+            if self._arrivals is not None:
+                self._arrivals.cancel()
+                await asyncio.wait([self._arrivals])
+                self._arrivals = None
+            if self._runner is not None:
+                await self._runner.cleanup()
+                self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _app(self) -> web.Application:
+        # From the outside in. Nobody but the user of this machine sends anything here, so
+        # there is no bound on the size of a body.
+        layers = [_errors_as_json, self._record, self._authorize, self._limit]
+        app = web.Application(middlewares=layers, client_max_size=0)
+        app.add_routes(V0(self._world, self._now, self._is_weekend).routes(BASE))
+        return app
+
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        at = self._now()
+        body = await request.read()
+        url = request.rel_url
+
+        def note(status: int) -> None:
+            self._requests.append(
+                SeenRequest(at, request.method, url.raw_path, url.raw_query_string, body, status)
+            )
+
+        try:
+            response = await handler(request)
+        except (Refused, web.HTTPException) as error:
+            note(error.status)
+            raise
+        note(response.status)
+        return response
+
+    @web.middleware
+    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.headers.get("Authorization") != self._token:
+            raise Refused(401, "Unauthorized")
+        return await handler(request)
+
+    @web.middleware
+    async def _limit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        blocked = self._budget.refusal(request.path.removeprefix(BASE), self._clock())
+        if blocked is not None:
+            return answer({"retry-after": blocked}, status=429)
+        return await handler(request)
+
+    async def _receive_votes(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due += self._rng.expovariate(self._votes_per_minute / 60)
+            await asyncio.sleep(due - loop.time())
+            self.vote()
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def _is_weekend(self) -> bool:
+        return is_weekend(self._now()) if self._weekend is None else self._weekend
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as error:
+        return answer({"error": error.message}, error.status)
+    except web.HTTPMethodNotAllowed:
+        raise  # As it is: its Allow header says what would do.
+    except web.HTTPException as error:
+        return answer({"error": error.reason}, error.status)
