@@ -38,6 +38,7 @@ from .events import (
     PostEvent,
     RequestEvent,
 )
+from .iteration import iterate
 from .models import (
     Bot,
     BotSearchResults,
@@ -48,7 +49,6 @@ from .models import (
     User,
 )
 from .operators import map_async, of_type
-from .streams import iterate
 
 Client = TopGG
 

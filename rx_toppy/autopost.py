@@ -19,8 +19,9 @@ from .api.transport import Transport
 from .bots import Census, Host
 from .errors import ClientClosed, Ratelimited, ToppyError
 from .events import AutopostEvent, AutopostFailed, EventStream, PostEvent
+from .home import Home, running_loop
 from .models import BotStatsPayload
-from .streams import Endless, Home, HotStream, running_loop
+from .streams import Endless, HotStream
 
 __all__ = ["Autopost", "PostTo", "Poster"]
 
@@ -372,12 +373,16 @@ class Autopost(Endless[BotStatsPayload]):
         if self._sleeper is not None and not self._sleeper.done():
             self._sleeper.set_result(None)
 
-    def _subscribe_core(
+    def subscribe(
         self,
-        observer: abc.ObserverBase[BotStatsPayload],
+        on_next: abc.ObserverBase[BotStatsPayload] | abc.OnNext[BotStatsPayload] | None = None,
+        on_error: abc.OnError | None = None,
+        on_completed: abc.OnCompleted | None = None,
+        *,
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
-        return self._posted.subscribe(observer, scheduler=scheduler)
+        """Listens to what is posted, which starts nothing: see `HotStream.subscribe`."""
+        return self._posted.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
     def __repr__(self) -> str:
         state = "running" if self.is_running() else "stopped"

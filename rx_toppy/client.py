@@ -6,6 +6,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from .api.transport import Transport
 from .autopost import Autopost, Poster, PostTo
 from .bots import Host
 from .events import EventStream
+from .home import Home, running_loop
 from .models import (
     Bot,
     BotSearchResults,
@@ -29,7 +31,7 @@ from .models import (
     SimpleUser,
     User,
 )
-from .streams import Call, Home, Paged, running_loop
+from .streams import Call, Paged
 
 __all__ = ["TopGG", "__version__"]
 
@@ -108,7 +110,7 @@ class TopGG:
         self._events = EventStream(self._home, _dispatch_of(bot))
         self._transport = Transport(
             self._home,
-            self._events.on_next,
+            self._events,
             token=_checked_token(token),
             base_url=_checked_url(base_url),
             session=_checked_session(session),
@@ -147,7 +149,7 @@ class TopGG:
             >>> me.monthly_votes, me.certified
         """
         id = snowflake(bot, "fetch_bot()")
-        return self._call(f"fetch_bot({id})", routes.FETCH_BOT.request(id=id))
+        return self._call(routes.FETCH_BOT.request(id=id), "fetch_bot", id)
 
     def fetch_bots(
         self,
@@ -179,9 +181,8 @@ class TopGG:
         count(limit, "fetch_bots(limit=...)", least=1, most=PAGE, hint=hint)
         count(offset, "fetch_bots(offset=...)")
         found = _search_of(search, sort)
-        label = f"fetch_bots({_arguments(limit=limit, offset=offset, search=search, sort=sort)})"
-        query = {"limit": limit, "offset": offset} | found
-        return self._call(label, routes.FETCH_BOTS.request(query=query))
+        request = routes.FETCH_BOTS.request(query={"limit": limit, "offset": offset} | found)
+        return self._call(request, "fetch_bots", *_shown(limit, offset, found))
 
     def bulk_fetch_bots(
         self,
@@ -226,10 +227,8 @@ class TopGG:
             query = {"limit": limit, "offset": offset} | found
             return self._transport.send(routes.FETCH_BOTS.request(query=query), patient=later)
 
-        arguments = _arguments(limit=limit, offset=offset, search=search, sort=sort)
-        return Paged(
-            self._home, f"bulk_fetch_bots({arguments})", lambda: all_bots(fetch, limit, offset)
-        )
+        items = partial(all_bots, fetch, limit, offset)
+        return Paged(self._home, items, "bulk_fetch_bots", *_shown(limit, offset, found))
 
     def fetch_votes(self) -> Call[list[SimpleUser]]:
         """The last 1000 voters of this bot, newest first, each of them once.
@@ -242,7 +241,7 @@ class TopGG:
             ...     print(voter.username)
         """
         return self._own_call(
-            "fetch_votes()", lambda: routes.FETCH_VOTES.request(id=self._host.user_id)
+            lambda: routes.FETCH_VOTES.request(id=self._host.user_id), "fetch_votes"
         )
 
     def upvote_check(self, user: UserLike) -> Call[IndividualUserVoteResult]:
@@ -263,8 +262,9 @@ class TopGG:
         """
         id = snowflake(user, "upvote_check()")
         return self._own_call(
-            f"upvote_check({id})",
             lambda: routes.CHECK_VOTE.request(id=self._host.user_id, query={"userId": id}),
+            "upvote_check",
+            id,
         )
 
     # What toppy's users know it by as well.
@@ -287,10 +287,10 @@ class TopGG:
         """
         if bot is None:
             return self._own_call(
-                "get_stats()", lambda: routes.GET_STATS.request(id=self._host.user_id)
+                lambda: routes.GET_STATS.request(id=self._host.user_id), "get_stats"
             )
         id = snowflake(bot, "get_stats()")
-        return self._call(f"get_stats({id})", routes.GET_STATS.request(id=id))
+        return self._call(routes.GET_STATS.request(id=id), "get_stats", id)
 
     def post_stats(self, force_shard_count: bool = False) -> Call[BotStatsPayload]:
         """Counts this bot's servers and posts them, now.
@@ -312,14 +312,12 @@ class TopGG:
             raise TypeError(
                 f"force_shard_count takes True or False, not {type(force_shard_count).__name__}"
             )
-        label = f"post_stats({_arguments(force_shard_count=force_shard_count or None)})"
-        return Call(
-            self._home,
-            label,
-            lambda: self._bound_to_home(
-                lambda: self._poster.post_all(force_shard_count=force_shard_count)
-            ),
-        )
+
+        async def post() -> BotStatsPayload:
+            self._home.bind()
+            return await self._poster.post_all(force_shard_count=force_shard_count)
+
+        return Call(self._home, post, "post_stats", *["force_shard_count=True"][:force_shard_count])
 
     def fetch_user(self, user: UserLike) -> Call[User]:
         """A user's profile on top.gg.
@@ -337,7 +335,7 @@ class TopGG:
             >>> (await client.fetch_user(ctx.author)).bio
         """
         id = snowflake(user, "fetch_user()")
-        return self._call(f"fetch_user({id})", routes.FETCH_USER.request(id=id))
+        return self._call(routes.FETCH_USER.request(id=id), "fetch_user", id)
 
     def is_weekend(self) -> Call[bool]:
         """Whether it is a weekend for top.gg: then votes count double.
@@ -352,7 +350,7 @@ class TopGG:
         async def send() -> bool:
             return (await self._transport.send(routes.IS_WEEKEND.request())).is_weekend
 
-        return Call(self._home, "is_weekend()", send)
+        return Call(self._home, send, "is_weekend")
 
     # --- streams and the rest --------------------------------------------------------------------
 
@@ -433,20 +431,18 @@ class TopGG:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _call(self, label: str, request: routes.Request[T]) -> Call[T]:
-        return Call(self._home, label, lambda: self._transport.send(request))
+    def _call(self, request: routes.Request[T], name: str, *arguments: object) -> Call[T]:
+        return Call(self._home, partial(self._transport.send, request), name, *arguments)
 
-    def _own_call(self, label: str, request: Callable[[], routes.Request[T]]) -> Call[T]:
+    def _own_call(
+        self, request: Callable[[], routes.Request[T]], name: str, *arguments: object
+    ) -> Call[T]:
         """A call about this bot: who that is shows when it runs, not when it is made."""
 
         async def send() -> T:
             return await self._transport.send(request())
 
-        return Call(self._home, label, send)
-
-    async def _bound_to_home(self, action: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        self._home.bind()
-        return await action()
+        return Call(self._home, send, name, *arguments)
 
     def _bound(self, moved: float) -> None:
         self._transport.moved(moved)
@@ -524,8 +520,10 @@ def _checked_limits(limits: Any) -> tuple[RateLimit, ...]:
 
 
 def _dispatch_of(bot: Any) -> Callable[..., Any] | None:
-    dispatch = getattr(bot, "dispatch", None)
-    return dispatch if callable(dispatch) else None
+    if not callable(getattr(bot, "dispatch", None)):
+        return None
+    # Looked up anew each time: a bot may be given another one later.
+    return lambda *args, **kwargs: bot.dispatch(*args, **kwargs)  # noqa: PLW0108
 
 
 def _search_of(search: Any, sort: Any) -> dict[str, object]:
@@ -544,5 +542,7 @@ def _search_of(search: Any, sort: Any) -> dict[str, object]:
     return query
 
 
-def _arguments(**given: object) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
+def _shown(limit: int, offset: int, found: Mapping[str, object]) -> list[str]:
+    """The arguments of a search, for the call's repr."""
+    given = {"limit": limit, "offset": offset, **found}
+    return [f"{name}={value!r}" for name, value in given.items() if value or name == "limit"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from .home import Home
 from .models import BotStatsPayload
-from .streams import Home, HotStream
+from .streams import HotStream
 
 __all__ = [
     "AutopostEvent",
@@ -114,21 +114,15 @@ class EventStream(HotStream[Any]):
 
     def __init__(self, home: Home, dispatch: Callable[..., Any] | None = None) -> None:
         super().__init__(home, "client.events")
-        self._dispatch = dispatch
+        if dispatch is not None:
+            self.subscribe(lambda event: _tell_bot(dispatch, event))
 
-    def _deliver(self, value: Any) -> None:
-        super()._deliver(value)
-        if self._dispatch is not None:
-            try:
-                self._tell_bot(self._dispatch, value)
-            except (Exception, asyncio.CancelledError):
-                self._log_raised()
 
-    def _tell_bot(self, dispatch: Callable[..., Any], event: Any) -> None:
-        """The bot's own listeners hear of it, under the names that toppy gave them."""
-        if isinstance(event, RequestEvent):
-            dispatch("toppy_request", url=event.url, method=event.method)
-        elif isinstance(event, PostEvent):
-            dispatch("guild_post", event.stats.to_dict())
-        elif isinstance(event, AutopostEvent):
-            dispatch("toppy_stat_autopost", event.stats.to_dict())
+def _tell_bot(dispatch: Callable[..., Any], event: Any) -> None:
+    """The bot's own listeners hear of what happens, under the names that toppy gave it."""
+    if isinstance(event, RequestEvent):
+        dispatch("toppy_request", url=event.url, method=event.method)
+    elif isinstance(event, PostEvent):
+        dispatch("guild_post", event.stats.to_dict())
+    elif isinstance(event, AutopostEvent):
+        dispatch("toppy_stat_autopost", event.stats.to_dict())

@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from .api.arguments import count
 from .errors import BufferOverflow
-from .streams import running_loop
+from .home import running_loop
 
 __all__ = ["map_async", "of_type"]
 

@@ -1,8 +1,7 @@
-"""Observables that live on an event loop, and async iterators over them.
+"""Observables that live on a client's event loop.
 
-A `Home` is the loop of one client. `Call` (one value) and `Paged` (item after item) are its cold
-observables, `HotStream` its hot ones. All of them emit on the home's loop, whichever thread they
-are subscribed from. `iterate` turns any observable into an async iterator.
+`Call` (one value) and `Paged` (item after item) are cold, `HotStream` is hot. All of them emit on
+the loop of their `Home`, whichever thread they are subscribed from.
 """
 
 from __future__ import annotations
@@ -10,132 +9,28 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import sys
-import threading
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import aclosing, suppress
-from contextvars import ContextVar, copy_context
-from types import FunctionType
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from contextvars import copy_context
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, Generic, NoReturn, TypeVar
 
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
 from reactivex.subject import Subject
 
-from .errors import BufferOverflow, ClientClosed
+from .errors import ClientClosed
+from .home import Home, running_loop
+from .iteration import demand, iterate
 
-__all__ = ["Call", "Endless", "Home", "HotStream", "Paged", "iterate"]
+__all__ = ["Call", "Endless", "HotStream", "Paged"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Overflow = Literal["error", "drop_oldest", "drop_newest"]
-
 log = logging.getLogger("rx_toppy.streams")
 
-ELSEWHERE = (
-    "this client lives on another event loop, which is still open; "
-    "make a client for each loop, or close that loop first"
-)
-
-
-class Home:
-    """The event loop that a client lives on: that of its first use, for as long as it is open."""
-
-    def __init__(self) -> None:
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.closed = False
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.on_bind: Callable[[float], None] = lambda _: None
-        self.release: Callable[[], Awaitable[None]] | None = None
-        self.is_lent = False
-        self._made_in = running_loop()
-        self._bound_at = (0.0, 0.0)
-
-    def bind(self) -> asyncio.AbstractEventLoop:
-        """The running loop, which from its first use on is the client's.
-
-        Raises:
-            ClientClosed: the client was closed.
-            RuntimeError: the client lives on another loop, and that one is still open.
-        """
-        loop = asyncio.get_running_loop()
-        if self.closed:
-            raise ClientClosed("this client was closed")
-        if loop is not self.loop:
-            self._move(loop)
-        return loop
-
-    def is_here(self) -> bool:
-        """Whether this is the thread of the client's loop, and the loop is running."""
-        return self.loop is not None and running_loop() is self.loop
-
-    def loop_for(self) -> asyncio.AbstractEventLoop:
-        """The loop on which a subscription from this thread, whichever it is, has to run."""
-        here, own, made_in = running_loop(), self.loop, self._made_in
-        if own is not None and not own.is_closed():
-            if here is not None and not own.is_running():
-                raise RuntimeError(ELSEWHERE)
-            return own
-        if here is not None:
-            return here
-        if made_in is not None and made_in.is_running():
-            return made_in
-        if self.closed:
-            raise ClientClosed("this client was closed")
-        raise RuntimeError(
-            "there is no event loop to run this on: subscribe while one is running, "
-            "or use call.run() outside of one"
-        )
-
-    def run(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Runs one coroutine to its end from outside of any loop: see `Call.run`."""
-        if running_loop() is not None:
-            raise RuntimeError("run() would block the event loop that it is called on: await it")
-        for loop in (self.loop, self._made_in):
-            if loop is not None and loop.is_running():
-                future = asyncio.run_coroutine_threadsafe(make(), loop)
-                try:
-                    return future.result()
-                finally:
-                    future.cancel()
-        if self.loop is not None and not self.loop.is_closed():
-            return self.loop.run_until_complete(make())
-        return asyncio.run(self._alone(make))
-
-    async def _alone(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        # The loop is not the user's and ends with this call: nothing may be left on it.
-        self.is_lent = True
-        try:
-            return await make()
-        finally:
-            self.is_lent = False
-            if self.release is not None:
-                await self.release()
-
-    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self.loop is not None and not self.loop.is_closed():
-            raise RuntimeError(ELSEWHERE)
-        # Loops may count time from different moments. What was kept in the old one's time is moved
-        # by as much as the two differ.
-        at, wall = self._bound_at
-        moved = loop.time() - (at + time.monotonic() - wall) if self.loop is not None else 0.0
-        self.loop = loop
-        self._bound_at = (loop.time(), time.monotonic())
-        self.on_bind(moved)
-
-
 _END = object()
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop that runs in this thread, if one does."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 class Ours(Observable[T_co]):
@@ -177,10 +72,11 @@ class Cold(Ours[T_co]):
     Disposing cancels that run. Values, errors and completion arrive on the client's loop.
     """
 
-    def __init__(self, home: Home, label: str) -> None:
+    def __init__(self, home: Home, name: str, *arguments: object) -> None:
         super().__init__()
         self._home = home
-        self._label = label
+        self._name = name
+        self._arguments = arguments
 
     def subscribe(
         self,
@@ -208,7 +104,10 @@ class Cold(Ours[T_co]):
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"<{self._label}>"
+        return f"<{self._said()}>"
+
+    def _said(self) -> str:
+        return f"{self._name}({', '.join(map(str, self._arguments))})"
 
 
 class Call(Cold[T_co]):
@@ -228,9 +127,13 @@ class Call(Cold[T_co]):
     """
 
     def __init__(
-        self, home: Home, label: str, send: Callable[[], Coroutine[Any, Any, T_co]]
+        self,
+        home: Home,
+        send: Callable[[], Coroutine[Any, Any, T_co]],
+        name: str,
+        *arguments: object,
     ) -> None:
-        super().__init__(home, label)
+        super().__init__(home, name, *arguments)
         self._send = send
 
     def __await__(self) -> Generator[Any, None, T_co]:
@@ -254,7 +157,7 @@ class Call(Cold[T_co]):
         subscription.next(await self._send())
 
     def __repr__(self) -> str:
-        return f"<{self._label}: not sent; await it, .subscribe() to it or .run() it>"
+        return f"<{self._said()}: not sent; await it, .subscribe() to it or .run() it>"
 
 
 class Paged(Cold[T_co]):
@@ -272,8 +175,14 @@ class Paged(Cold[T_co]):
         ...     print(bot.username)
     """
 
-    def __init__(self, home: Home, label: str, items: Callable[[], AsyncIterator[T_co]]) -> None:
-        super().__init__(home, label)
+    def __init__(
+        self,
+        home: Home,
+        items: Callable[[], AsyncGenerator[T_co, None]],
+        name: str,
+        *arguments: object,
+    ) -> None:
+        super().__init__(home, name, *arguments)
         self._items = items
 
     def __await__(self) -> Generator[Any, None, list[T_co]]:  # type: ignore[override]
@@ -287,12 +196,12 @@ class Paged(Cold[T_co]):
         return self._home.run(self._all)
 
     async def _all(self) -> list[T_co]:
-        async with aclosing(self._items()) as items:  # type: ignore[type-var]
+        async with aclosing(self._items()) as items:
             return [item async for item in items]
 
     async def _emit(self, subscription: Subscription[Any]) -> None:
         demand = subscription.demand
-        async with aclosing(self._items()) as items:  # type: ignore[type-var]
+        async with aclosing(self._items()) as items:
             async for item in items:
                 subscription.next(item)
                 if subscription.is_stopped:
@@ -301,11 +210,23 @@ class Paged(Cold[T_co]):
                     await demand.room()
 
     def __repr__(self) -> str:
-        return f"<{self._label}: not sent; use async for, await it for a list, or .subscribe()>"
+        return f"<{self._said()}: not sent; use async for, await it for a list, or .subscribe()>"
 
 
 class Subscription(abc.DisposableBase, Generic[T]):
     """One run of a cold observable on the client's loop, and whom it tells."""
+
+    __slots__ = (
+        "_loop",
+        "_on_completed",
+        "_on_error",
+        "_on_next",
+        "_source",
+        "_task",
+        "_telling",
+        "demand",
+        "is_stopped",
+    )
 
     def __init__(
         self,
@@ -315,7 +236,7 @@ class Subscription(abc.DisposableBase, Generic[T]):
         on_completed: Callable[[], Any] | None,
     ) -> None:
         self.is_stopped = False
-        self.demand = _demand.get()
+        self.demand = demand.get()
         self._source = source
         self._on_next = on_next
         self._on_error = on_error
@@ -340,7 +261,7 @@ class Subscription(abc.DisposableBase, Generic[T]):
         if self.is_stopped or self._on_next is None:
             return
         self._telling = True
-        before = None if self.demand is None else _demand.set(self.demand)
+        before = None if self.demand is None else demand.set(self.demand)
         try:
             self._on_next(value)
         except (Exception, asyncio.CancelledError):
@@ -349,7 +270,7 @@ class Subscription(abc.DisposableBase, Generic[T]):
         finally:
             self._telling = False
             if before is not None:
-                _demand.reset(before)
+                demand.reset(before)
 
     def dispose(self) -> None:
         """Stops it, from any thread. Nothing is emitted afterwards."""
@@ -373,13 +294,14 @@ class Subscription(abc.DisposableBase, Generic[T]):
             # What is subscribed to from within `next` feeds the same reader. What else happens in
             # this task, an event say, has nothing to do with it.
             context = copy_context()
-            context.run(_demand.set, None)
+            context.run(demand.set, None)
         self._task = self._loop.create_task(self._run(), context=context)
-        tasks = self._source._home.tasks  # noqa: SLF001
-        tasks.add(self._task)
-        self._task.add_done_callback(tasks.discard)
 
     async def _run(self) -> None:
+        tasks = self._source._home.tasks  # noqa: SLF001
+        task = self._task
+        if task is not None:
+            tasks.add(task)
         try:
             await self._source._emit(self)  # noqa: SLF001
         except Exception as error:
@@ -388,6 +310,8 @@ class Subscription(abc.DisposableBase, Generic[T]):
             if not self.is_stopped:
                 self.is_stopped = True
                 self._tell(self._on_completed)
+        finally:
+            tasks.discard(task)
 
     def _fail(self, error: Exception) -> None:
         if self.is_stopped:
@@ -418,19 +342,24 @@ class HotStream(Endless[T], Subject[T]):
         super().__init__()
         self._home = home
         self._label = label
-        self._observers: tuple[abc.ObserverBase[T], ...] = ()
-        # Bound methods: finding them once is a good part of what telling ten subscribers costs.
-        self._targets: tuple[Callable[[T], Any], ...] = ()
+        # Replaced, never changed: who is subscribed or leaves while a value is told of does not
+        # disturb the telling.
+        self._listeners: tuple[Listener[T], ...] = ()
         self._waiting: deque[Any] = deque()
         self._emitting = False
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def on_next(self, value: T) -> None:
         """Emits a value, from any thread: at once on the client's loop, soon from elsewhere."""
-        home = self._home
-        if home.loop is None or home.loop.is_closed() or running_loop() is home.loop:
-            self._emit(value)
+        loop = self._home.loop
+        if loop is None or loop.is_closed() or running_loop() is loop:
+            self.emit(value)
         else:
-            home.loop.call_soon_threadsafe(self._emit, value)
+            loop.call_soon_threadsafe(self.emit, value)
 
     def on_error(self, error: Exception) -> None:
         """Logged, and no more: failures are values on this stream, it never errs."""
@@ -442,11 +371,8 @@ class HotStream(Endless[T], Subject[T]):
     def dispose(self) -> None:
         """Ignored: the stream ends with its client."""
 
-    def finish(self) -> None:
-        """Completes the stream, after what is still to be emitted. For the client."""
-        self._emit(_END)
-
-    def _emit(self, value: Any) -> None:
+    def emit(self, value: T) -> None:
+        """Emits a value on the client's loop, where this is called. For the client."""
         with self.lock:
             self._waiting.append(value)
             if self._emitting:
@@ -458,257 +384,95 @@ class HotStream(Endless[T], Subject[T]):
         finally:
             self._emitting = False
 
-    def _deliver(self, value: Any) -> None:
-        if value is _END:
-            self._finish()
-            return
-        for target in self._targets:
-            try:
-                target(value)
-            except (Exception, asyncio.CancelledError):
-                self._log_raised()
+    def finish(self) -> None:
+        """Completes the stream, after what is still to be emitted. For the client."""
+        self.emit(_END)  # type: ignore[arg-type]
 
-    def _finish(self) -> None:
-        with self.lock:
-            self.is_stopped = True
-            observers, self._observers, self._targets = self._observers, (), ()
-        for observer in observers:
-            try:
-                observer.on_completed()
-            except (Exception, asyncio.CancelledError):
-                self._log_raised()
-
-    def _log_raised(self) -> None:
-        reason = sys.exc_info()
-        log.error("a subscriber of %r raised; the others are not touched", self, exc_info=reason)
-
-    def _subscribe_core(
-        self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    def subscribe(
+        self,
+        on_next: abc.ObserverBase[T] | abc.OnNext[T] | None = None,
+        on_error: abc.OnError | None = None,
+        on_completed: abc.OnCompleted | None = None,
+        *,
+        scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
+        """Listens from here on; values arrive on the client's loop, until it is disposed.
+
+        Raises:
+            TypeError: a callback is a coroutine function (`map_async` is made for these).
+        """
+        next_, _, completed = _callbacks(on_next, on_error, on_completed)
+        listener: Listener[T] = Listener(self, next_ or _nothing, completed or _nothing)
         with self.lock:
             if not self.is_stopped:
-                self._set((*self._observers, observer))
-                return Disposable(lambda: self._leave(observer))
-        observer.on_completed()
-        return Disposable()
+                self._listeners = (*self._listeners, listener)
+                return listener
+        listener.complete()
+        return listener
 
-    def _leave(self, observer: abc.ObserverBase[T]) -> None:
+    def leave(self, listener: Listener[T]) -> None:
+        """Tells one listener nothing more."""
         with self.lock:
-            self._set(tuple(one for one in self._observers if one is not observer))
+            self._listeners = tuple(one for one in self._listeners if one is not listener)
 
-    def _set(self, observers: tuple[abc.ObserverBase[T], ...]) -> None:
-        self._observers = observers
-        self._targets = tuple(observer.on_next for observer in observers)
+    def _deliver(self, value: Any) -> None:
+        if value is _END:
+            with self.lock:
+                self.is_stopped = True
+                listeners, self._listeners = self._listeners, ()
+            for listener in listeners:
+                listener.complete()
+            return
+        for listener in self._listeners:
+            if not listener.is_stopped:
+                try:
+                    listener.on_next(value)
+                except (Exception, asyncio.CancelledError):
+                    log.exception("a subscriber of %r raised; it stays subscribed", self)
 
     def __repr__(self) -> str:
-        return f"<{self._label}: {len(self._observers)} subscribers>"
+        return f"<{self._label}: {len(self._listeners)} subscribers>"
 
 
-def iterate(
-    observable: Observable[T], buffer: int = 1000, overflow: Overflow = "error"
-) -> Iteration[T]:
-    """Makes any observable iterable with `async for`, whichever thread it emits on.
+class Listener(abc.DisposableBase, Generic[T]):
+    """One subscription to a hot stream."""
 
-    It is subscribed to when the iteration begins, and left when the iteration is: by `break`, by
-    `aclose()`, or when it is garbage.
+    __slots__ = ("_on_completed", "_stream", "is_stopped", "on_next")
 
-    Args:
-        observable: Anything, cold or hot. Pages of ours at its source wait for a slow reader.
-        buffer: How many items may wait for the reader.
-        overflow: What becomes of one more. "error" ends the iteration with a `BufferOverflow`,
-            once all that waits was read; "drop_oldest" and "drop_newest" go on, and count what was
-            lost in `dropped`.
+    def __init__(
+        self,
+        stream: HotStream[T],
+        on_next: Callable[[T], Any],
+        on_completed: Callable[[], Any],
+    ) -> None:
+        self.is_stopped = False
+        self.on_next = on_next
+        self._stream = stream
+        self._on_completed = on_completed
 
-    Raises:
-        TypeError: it is no observable, or `buffer` is no whole number.
-        ValueError: `buffer` is less than 1, or `overflow` none of the three.
-
-    Example:
-        >>> posts = client.events.pipe(of_type(PostEvent))
-        >>> async for event in iterate(posts, overflow="drop_oldest"):
-        ...     print(event.stats.server_count)
-    """
-    if not isinstance(observable, abc.ObservableBase):
-        raise TypeError(f"iterate() takes an observable, not {type(observable).__name__}")
-    if isinstance(buffer, bool) or not isinstance(buffer, int):
-        raise TypeError(f"buffer takes a whole number, not {type(buffer).__name__}")
-    if buffer < 1:
-        raise ValueError(f"buffer takes at least 1, not {buffer}")
-    if overflow not in ("error", "drop_oldest", "drop_newest"):
-        raise ValueError(
-            f'overflow takes "error", "drop_oldest" or "drop_newest", not {overflow!r}'
-        )
-    return Iteration(observable, _Buffer(buffer, overflow))
-
-
-class Iteration(AsyncIterator[T]):
-    """An async iterator over an observable; `dropped` counts what a full buffer lost."""
-
-    def __init__(self, observable: Observable[T], buffer: _Buffer[T]) -> None:
-        self._observable = observable
-        self._buffer = buffer
-        self._is_subscribed = False
-
-    @property
-    def dropped(self) -> int:
-        """How many items were lost because the buffer was full."""
-        return self._buffer.dropped
-
-    def __aiter__(self) -> Iteration[T]:
-        if not self._is_subscribed:
-            self._is_subscribed = True
-            buffer = self._buffer
-            before = _demand.set(buffer)
-            try:
-                subscription = self._observable.subscribe(buffer.push, buffer.fail, buffer.complete)
-            finally:
-                _demand.reset(before)
-            buffer.keep(subscription)
-        return self
-
-    async def __anext__(self) -> T:
-        self.__aiter__()
-        while True:
-            found, item = self._buffer.pop()
-            if found:
-                return item  # type: ignore[return-value]
-            if self._buffer.ended:
-                if self._buffer.error is not None:
-                    raise self._buffer.error
-                raise StopAsyncIteration
-            await self._buffer.item()
-
-    async def aclose(self) -> None:
-        """Leaves the observable; what still waits in the buffer is forgotten."""
-        self._buffer.close()
-
-    def __del__(self) -> None:
-        # `break` ends an `async for` without a word: this is how it is heard of. The source knows
-        # the buffer only, so that nothing else keeps the iterator alive.
-        self._buffer.close()
-
-
-class _Buffer(Generic[T]):
-    """What stands between an observable on any thread and a reader on its loop."""
-
-    def __init__(self, size: int, overflow: Overflow) -> None:
-        self.dropped = 0
-        self.ended = False
-        self.error: Exception | None = None
-        self._subscription: abc.DisposableBase | None = None
-        self._size = size
-        self._overflow = overflow
-        self._items: deque[T] = deque()
-        self._lock = threading.RLock()
-        self._readers: list[asyncio.Future[None]] = []
-        self._writers: list[asyncio.Future[None]] = []
-
-    def push(self, item: T) -> None:
-        with self._lock:
-            if self.ended:
-                return
-            if len(self._items) >= self._size:
-                if self._overflow == "error":
-                    self._end(
-                        BufferOverflow(
-                            f"{self._size} items wait for their reader and one more came; read "
-                            "faster, or give iterate() a larger buffer or an overflow policy"
-                        )
-                    )
-                    return
-                self.dropped += 1
-                if self._overflow == "drop_newest":
-                    return
-                self._items.popleft()
-            self._items.append(item)
-            if self._readers:
-                self._wake(self._readers)
-
-    def fail(self, error: Exception) -> None:
-        self._end(error)
+    def dispose(self) -> None:
+        """Ends it, from any thread; nothing is told afterwards."""
+        self.is_stopped = True
+        self._stream.leave(self)
 
     def complete(self) -> None:
-        self._end()
-
-    def close(self) -> None:
-        """The reader has left."""
-        with self._lock:
-            self._items.clear()
-            self.error = None
-            self._end()
-
-    def keep(self, subscription: abc.DisposableBase) -> None:
-        """The subscription that feeds this; it is over once this has ended."""
-        with self._lock:
-            self._subscription = subscription
-            if self.ended:
-                subscription.dispose()
-
-    def _end(self, error: Exception | None = None) -> None:
-        with self._lock:
-            if not self.ended:
-                self.ended, self.error = True, error
-                self._wake(self._readers)
-                self._wake(self._writers)
-            if self._subscription is not None:
-                self._subscription.dispose()
-
-    def pop(self) -> tuple[bool, T | None]:
-        with self._lock:
-            if not self._items:
-                return False, None
-            item = self._items.popleft()
-            if self._writers and not self.is_full():
-                self._wake(self._writers)
-            return True, item
-
-    async def item(self) -> None:
-        """Waits until something has come, or the end."""
-        await self._wait(self._readers, lambda: bool(self._items or self.ended))
-
-    def is_full(self) -> bool:
-        """Whether a source that can wait should: half of the room is for what can't."""
-        return len(self._items) * 2 >= self._size
-
-    async def room(self) -> None:
-        """Waits until the reader has caught up."""
-        await self._wait(self._writers, lambda: not self.is_full() or self.ended)
-
-    async def _wait(self, queue: list[asyncio.Future[None]], is_over: Callable[[], bool]) -> None:
-        with self._lock:
-            if is_over():
-                return
-            future = asyncio.get_running_loop().create_future()
-            queue.append(future)
+        """The stream has ended."""
+        if self.is_stopped:
+            return
+        self.is_stopped = True
         try:
-            await future
-        finally:
-            with self._lock, suppress(ValueError):
-                queue.remove(future)
-
-    def _wake(self, queue: list[asyncio.Future[None]]) -> None:
-        while queue:
-            future = queue.pop()
-            loop = future.get_loop()
-            if running_loop() is loop:
-                _set(future)
-            else:
-                with suppress(RuntimeError):  # its loop has closed: nobody waits there any more
-                    loop.call_soon_threadsafe(_set, future)
+            self._on_completed()
+        except (Exception, asyncio.CancelledError):
+            log.exception("a subscriber of %r raised when it completed", self._stream)
 
 
-# Whom a pipeline that is being subscribed to will feed, if that one can say "wait".
-_demand: ContextVar[_Buffer[Any] | None] = ContextVar("rx_toppy_demand", default=None)
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _nothing(*_: Any) -> None:
+    """What is done where nobody said what to do."""
 
 
 def _callbacks(on_next: Any, on_error: Any, on_completed: Any) -> tuple[Any, Any, Any]:
     """The three callbacks of a `subscribe`, which may also have been given one observer."""
-    if on_next is not None and callable(getattr(on_next, "on_next", None)):
+    if type(on_next) is not FunctionType and callable(getattr(on_next, "on_next", None)):
         on_next, on_error, on_completed = on_next.on_next, on_next.on_error, on_next.on_completed
     for callback in (on_next, on_error, on_completed):
         if callback is not None and _is_async(callback):
@@ -721,8 +485,12 @@ def _callbacks(on_next: Any, on_error: Any, on_completed: Any) -> tuple[Any, Any
 
 
 def _is_async(callback: Any) -> bool:
+    if isinstance(callback, MethodType):
+        callback = callback.__func__
     if type(callback) is FunctionType:
         return bool(callback.__code__.co_flags & inspect.CO_COROUTINE)
+    if type(callback) is BuiltinFunctionType:
+        return False
     return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
         getattr(type(callback), "__call__", None)  # noqa: B004 - it may be an async __call__
     )

@@ -129,15 +129,24 @@ class Ticket:
 class Lane:
     """Those who need the same windows; they go in the order in which they came."""
 
-    __slots__ = ("length", "waiting", "windows")
+    __slots__ = ("_limiter", "length", "waiting", "windows")
 
-    def __init__(self, windows: tuple[Window, ...]) -> None:
+    def __init__(self, limiter: Limiter, windows: tuple[Window, ...]) -> None:
         self.windows = windows
         self.waiting: deque[Ticket] = deque()
         self.length = 0
+        self._limiter = limiter
 
     def room(self, now: float) -> bool:
-        return all([window.room(now) for window in self.windows])
+        for window in self.windows:  # noqa: SIM110 - a generator would double what a send costs
+            if not window.room(now):
+                return False
+        return True
+
+    def grow(self, by: int) -> None:
+        """So many more wait here."""
+        self.length += by
+        self._limiter.waiters += by
 
     def count_before(self, ticket: Ticket, *, is_last: bool) -> int:
         """How many wait here that came before `ticket` (all others, if it came last of all)."""
@@ -154,7 +163,7 @@ class Lane:
 
 
 class Limiter:
-    """All windows of one client, and who waits for them.
+    """All windows of one client, and who waits for them (`waiters`: how many).
 
     Calls wait in order of arrival, but only behind those that need the same full window: the paths
     that a prefix covers form a lane, and among the lanes that have room the longest waiter goes
@@ -174,12 +183,8 @@ class Limiter:
         self._windows = tuple(Window(limit) for limit in limits)
         self._lanes: dict[tuple[bool, ...], Lane] = {}
         self._asked = 0
+        self.waiters = 0
         self.blocked_until = float("-inf")
-
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether anybody waits."""
-        return any([lane.length for lane in self._lanes.values()])
 
     def ask(self, path: str, now: float, waiter: Any = None) -> Ticket:
         """A place for a send to `path`: granted at once when there is room and nobody waits.
@@ -191,26 +196,26 @@ class Limiter:
         lane = self._lanes.get(key)
         if lane is None:
             wanted = tuple(w for w, is_wanted in zip(self._windows, key, strict=True) if is_wanted)
-            lane = self._lanes[key] = Lane(wanted)
+            lane = self._lanes[key] = Lane(self, wanted)
         self._asked += 1
         ticket = Ticket(lane, self._asked, waiter)
-        if now >= self.blocked_until and not self.is_waited_for and lane.room(now):
+        if not self.waiters and now >= self.blocked_until and lane.room(now):
             self._grant(ticket, now)
         else:
             lane.waiting.append(ticket)
-            lane.length += 1
+            lane.grow(1)
         return ticket
 
     def due(self, now: float) -> list[Ticket]:
         """Who may go now, in order; each of them is under way from here on."""
         granted: list[Ticket] = []
-        while self.is_waited_for and now >= self.blocked_until:
+        while self.waiters and now >= self.blocked_until:
             heads = [lane.head() for lane in self._lanes.values() if lane.length and lane.room(now)]
             first = min((t for t in heads if t is not None), key=lambda t: t.number, default=None)
             if first is None:
                 break
             first.lane.waiting.popleft()
-            first.lane.length -= 1
+            first.lane.grow(-1)
             self._grant(first, now)
             granted.append(first)
         return granted
@@ -241,7 +246,7 @@ class Limiter:
                 window.in_flight -= 1
         elif not ticket.left:
             ticket.left = True
-            ticket.lane.length -= 1
+            ticket.lane.grow(-1)
 
     def wait(self, ticket: Ticket, now: float) -> float:
         """The least number of seconds that a ticket still waits, as things stand.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
 from math import ceil
 from time import thread_time
 from typing import Any, Protocol
@@ -58,10 +58,8 @@ async def all_bots(fetch: FetchPage, limit: int, offset: int) -> AsyncGenerator[
             ahead = max(ahead, at + asked)
             page, waited = await (pages.popleft() if pages else timed(at))
             came, came_busy = loop.time(), thread_time()
-            for bot in page.results:
-                if bot.id not in seen:
-                    seen.add(bot.id)
-                    yield bot
+            for bot in _unseen(page.results, seen):
+                yield bot
             at += asked
             if len(page.results) + page.skipped < asked:
                 return
@@ -75,6 +73,14 @@ async def all_bots(fetch: FetchPage, limit: int, offset: int) -> AsyncGenerator[
             await asyncio.sleep(0)
     finally:
         await _abandon(pages)
+
+
+def _unseen(bots: Sequence[Bot], seen: set[int]) -> Sequence[Bot]:
+    ids = [bot.id for bot in bots]
+    if seen.isdisjoint(ids) and len(set(ids)) == len(ids):  # as nearly always
+        seen.update(ids)
+        return bots
+    return [bot for bot in bots if bot.id not in seen and not seen.add(bot.id)]  # type: ignore[func-returns-value]
 
 
 async def _abandon(pages: Collection[asyncio.Task[Any]]) -> None:

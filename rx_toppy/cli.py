@@ -1,0 +1,127 @@
+"""The command `rx-toppy`, and what it can be told to do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+
+from .client import __version__
+
+__all__ = ["main"]
+
+LIBRARIES = ("aiohttp", "reactivex", "msgspec")
+DISCORD_LIBRARIES = ("discord.py", "py-cord", "nextcord", "disnake")
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line.
+
+    Args:
+        argv: The arguments, without the program's name; this process's own by default.
+
+    Returns:
+        The exit status, 0 when all went well.
+
+    Raises:
+        SystemExit: help was asked for (0), or the arguments make no sense (2).
+    """
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this has seen enough, as `head` has. What is left in the buffer would be
+        # written once more at exit, and fail once more, aloud.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        sys.stderr.write(f"rx-toppy: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.version:
+        sys.stdout.writelines(f"{line}\n" for line in _versions())
+    elif given.run is None:
+        parser.print_help()
+    else:
+        status: int = given.run(given)
+        return status
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rx-toppy", description="A reactive client for top.gg.")
+    parser.set_defaults(run=None)
+    parser.add_argument("--version", action="store_true", help="show the versions of what is used")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for add_command in (_add_demo,):
+        add_command(commands.add_parser)
+    return parser
+
+
+def _versions() -> Iterator[str]:
+    """What a bug report should tell, a line each."""
+    yield f"rx_toppy    {__version__}"
+    yield (
+        f"Python      {platform.python_version()} ({platform.python_implementation()}, "
+        f"{platform.system()} {platform.machine()})"
+    )
+    for name in LIBRARIES:
+        yield f"{name:<11} {_version_of(name) or 'not installed'}"
+    found = [(name, _version_of(name)) for name in DISCORD_LIBRARIES]
+    installed = [f"{name:<11} {version}" for name, version in found if version is not None]
+    yield from installed or [f"{'discord':<11} not installed"]
+
+
+def _version_of(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# --- rx-toppy demo -------------------------------------------------------------------------------
+
+
+def _add_demo(add_parser: AddParser) -> None:
+    parser = add_parser(
+        "demo",
+        help="watch a client at work, with a local top.gg",
+        description=(
+            "Starts a local top.gg, a bot that grows and a client that posts for it every few "
+            "seconds, and shows all that happens: live in a terminal (with the extra 'cli'), and "
+            "otherwise a line for each event. Nothing leaves this machine."
+        ),
+    )
+    parser.add_argument(
+        "--seconds", type=_duration, metavar="N", help="end after N seconds; at Ctrl-C by default"
+    )
+    parser.set_defaults(run=_run_demo)
+
+
+def _run_demo(given: argparse.Namespace) -> int:
+    from . import _demo
+
+    _demo.run(given.seconds)
+    return 0
+
+
+def _duration(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes a number of seconds above 0, not {text!r}")
+    return seconds
