@@ -236,7 +236,7 @@ def run(seconds: float | None = None) -> None:
     with suppress(KeyboardInterrupt), _view(sys.stdout, board) as view:
         asyncio.run(_play(sandbox, board, view))
     board.ended = _now()
-    sys.stdout.write(_writable(board.summary(), sys.stdout))
+    sys.stdout.write(_writable(board.summary(), sys.stdout.encoding))
     sys.stdout.flush()
 
 
@@ -476,7 +476,7 @@ class Lines:
         """Writes the event's line, at once."""
         kind, what = told(event)
         line = f"{event.at.astimezone():%H:%M:%S}  {kind:<8}  {what}".rstrip()
-        self._out.write(_writable(line + "\n", self._out))
+        self._out.write(_writable(line + "\n", self._out.encoding))
         self._out.flush()
 
     def refresh(self) -> None:
@@ -489,10 +489,14 @@ class Lines:
         pass
 
 
-def _writable(text: str, out: TextIO) -> str:
-    """The text with question marks for what the encoding of `out` does not have."""
-    encoding = out.encoding or "utf-8"
+def _writable(text: str, encoding: str | None) -> str:
+    """The text with a question mark for each character that the encoding does not have."""
+    encoding = encoding or "utf-8"  # a StringIO has none
     return text.encode(encoding, "replace").decode(encoding)
+
+
+def _is_unicode(encoding: str) -> bool:
+    return encoding.lower().startswith("utf")
 
 
 def _view(out: TextIO, board: Board) -> Lines | Screen:
@@ -572,11 +576,10 @@ def drawn(board: Board, console: Console) -> Layout:
     from rich.panel import Panel
 
     now = _now()
-    is_ascii = not console.encoding.startswith("utf")
-    blocks = ASCII_BLOCKS if is_ascii else BLOCKS
+    blocks = BLOCKS if _is_unicode(console.encoding) else ASCII_BLOCKS
 
     def area(rows: Rows, title: str = "", **size: Any) -> Layout:
-        content = _Area(rows, is_ascii=is_ascii)
+        content = _Area(rows, console.encoding)
         frame = Panel(content, title=f"[not dim]{title}[/]", title_align="left", border_style="dim")
         return Layout(frame if title else content, **size)
 
@@ -616,9 +619,12 @@ Rows = Callable[[Size], Iterable[Row]]
 class _Area:
     """Lines that are made to fit, once it is known how much room there is."""
 
-    def __init__(self, rows: Rows, *, is_ascii: bool) -> None:
+    def __init__(self, rows: Rows, encoding: str) -> None:
         self._rows = rows
-        self._overflow: Literal["crop", "ellipsis"] = "crop" if is_ascii else "ellipsis"
+        self._encoding = encoding
+        self._overflow: Literal["crop", "ellipsis"] = (
+            "ellipsis" if _is_unicode(encoding) else "crop"
+        )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
@@ -628,6 +634,7 @@ class _Area:
         for left, right in islice(self._rows(size), size.height):
             tail = Text.assemble(*right)
             line = Text.assemble(*left)
+            line.plain = _writable(line.plain, self._encoding)
             room = max(0, size.width - tail.cell_len)
             line.truncate(room, overflow=self._overflow, pad=True)
             lines.append(line + tail)
@@ -660,10 +667,11 @@ def _servers(board: Board, now: datetime, size: Size, blocks: str) -> Iterator[R
     if not counts:
         yield [("nothing posted yet", "dim")], ()
         return
-    gained = f"  {counts[-1] - counts[0]:+,}"
+    gained = counts[-1] - counts[0]
+    change = f"  {gained:+,}", "bold red" if gained < 0 else "bold green"
     failed = f", {board.failures} failed" if board.failures else ""
     count = (counted(counts[-1], "server"), "bold")
-    yield (count, (gained, "bold green")), (counted(board.posts, "post"), (failed, "bold red"))
+    yield (count, change), (counted(board.posts, "post"), (failed, "bold red"))
     for line in sparkline(counts, size.width, size.height - 2, blocks):
         yield [(line, "green")], ()
     left = max(0.0, (board.next_post - now).total_seconds()) if board.next_post else None

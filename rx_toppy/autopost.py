@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil
 from random import Random
 from typing import Literal
@@ -107,7 +108,7 @@ class Poster:
 
     def tell(self, payload: BotStatsPayload) -> None:
         """Says on the events that a post is done."""
-        self._events.on_next(PostEvent(payload))
+        self._events.emit(PostEvent(payload))
 
     async def _post(self, body: object, *, patient: bool) -> None:
         request = routes.POST_STATS.request(body=body, id=self._host.user_id)
@@ -153,9 +154,10 @@ class Autopost(Endless[BotStatsPayload]):
         self._rng = Random()
         self._task: asyncio.Task[None] | None = None
         self._sleeper: asyncio.Future[None] | None = None
-        self._due: Callable[[], float] = float
         self._stopping = False
         self._next: datetime | None = None
+        self._began: float | None = None
+        self._offset = 0.0
         self._rounds = 0
         self.is_wanted = False
 
@@ -278,31 +280,29 @@ class Autopost(Endless[BotStatsPayload]):
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            began = loop.time()
-            offset = self._rng.random()
+            self._offset = self._rng.random()
+            self._began = None
             while not self._stopping:
-                payload = await self._round(loop, began, offset)
+                payload = await self._round(loop)
                 if payload is None:
                     return
                 self._rounds += 1
                 self._poster.tell(payload)
-                self._events.on_next(AutopostEvent(payload))
-                self._posted.on_next(payload)
-                began = await self._next_round(loop, began)
+                self._events.emit(AutopostEvent(payload))
+                self._posted.emit(payload)
+                await self._next_beat(loop)
         except ClientClosed:
             pass
         finally:
             self._next = None
 
-    async def _round(
-        self, loop: asyncio.AbstractEventLoop, began: float, offset: float
-    ) -> BotStatsPayload | None:
-        """One round of posts, begun anew until it has succeeded; None if it was stopped."""
+    async def _round(self, loop: asyncio.AbstractEventLoop) -> BotStatsPayload | None:
+        """One round of posts, tried again until it has succeeded; None if it was stopped."""
         failures = 0
         posted: list[int] = []
         while True:
             try:
-                return await self._posts(loop, began, offset, posted)
+                return await self._posts(loop, posted)
             except ClientClosed:
                 raise
             except Exception as error:
@@ -311,16 +311,17 @@ class Autopost(Endless[BotStatsPayload]):
                 if isinstance(error, ToppyError):
                     error.posted_shards = tuple(posted)
                 log.warning("autopost failed: %s; trying again in %.0f s", error, pause)
-                self._events.on_next(AutopostFailed(error, pause))
-            again = loop.time() + pause
-            await self._sleep(loop, lambda: again)  # noqa: B023 - awaited before it changes
+                self._events.emit(AutopostFailed(error, pause))
+            await self._sleep(loop, partial(float, loop.time() + pause))
             if self._stopping:
                 return None
 
     async def _posts(
-        self, loop: asyncio.AbstractEventLoop, began: float, offset: float, posted: list[int]
+        self, loop: asyncio.AbstractEventLoop, posted: list[int]
     ) -> BotStatsPayload | None:
         await self._poster.ready()
+        if self._began is None:
+            self._began = loop.time()  # the rhythm's first beat: the bot is there
         census = self._poster.census()
         if self._post_to == "v1":
             await self._poster.post_metrics(census)
@@ -331,8 +332,8 @@ class Autopost(Endless[BotStatsPayload]):
             for place, shard in enumerate(shards):
                 if shard in posted:
                     continue
-                share = (place + offset) / len(shards)
-                await self._sleep(loop, lambda: began + share * self._interval)  # noqa: B023
+                share = (place + self._offset) / len(shards)
+                await self._sleep(loop, partial(self._after_beat, share))
                 if self._stopping:
                     return None
                 census = self._poster.census()
@@ -340,16 +341,20 @@ class Autopost(Endless[BotStatsPayload]):
                 posted.append(shard)
         return census.payload()
 
-    async def _next_round(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
-        """Waits for the rhythm's next beat after now, and gives when it was due."""
+    def _after_beat(self, intervals: float) -> float:
+        """The loop's time so many intervals after the present round's beat."""
+        return (self._began or 0.0) + intervals * self._interval
+
+    async def _next_beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Waits for the rhythm's next beat after now; beats that were missed are over."""
         finished = loop.time()
 
         def due() -> float:
-            beats = max(1, ceil((finished - began) / self._interval))
-            return began + beats * self._interval
+            elapsed = finished - self._after_beat(0)
+            return self._after_beat(max(1, ceil(elapsed / self._interval)))
 
         await self._sleep(loop, due)
-        return due()
+        self._began = due()
 
     def _pause_after(self, error: Exception, failures: int) -> float:
         first, longest = min(FIRST_PAUSE, self._interval), min(LONGEST_PAUSE, self._interval)

@@ -1,0 +1,445 @@
+"""The command line: the demo in a pipe and in a terminal, its ends, and what else can be asked."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from datetime import timedelta
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.screen import Screen as FullScreen
+
+import rx_toppy
+from rx_toppy import (
+    AutopostFailed,
+    BotStatsPayload,
+    ConnectionFailed,
+    NotFound,
+    PostEvent,
+    RequestEvent,
+    SimpleUser,
+    _demo,
+)
+from rx_toppy.cli import main
+from rx_toppy.models import Bot
+
+ROOT = Path(rx_toppy.__file__).parents[1]
+SCRIPT = "import sys; from rx_toppy.cli import main; sys.exit(main())"
+NO_RICH = f"import sys; sys.modules['rich'] = None; {SCRIPT}"
+LINE = re.compile(
+    r"\d\d:\d\d:\d\d  (sandbox|request|post|autopost|growth|spent|vote|page|no page|top) "
+)
+SUMMARY = re.compile(
+    r"The demo ran for [\d.]+ s\.\n"
+    r"  posts       (\d+), and 0 failed\n"
+    r"  servers     ([\d,]+) -> ([\d,]+) \([+-]\d+\)\n"
+    r"  requests    (\d+): .*\b\d+ x 200\b.*\n"
+    r"  new voters  (\d+)\n$"
+)
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
+
+
+@contextmanager
+def started(
+    *arguments: str, code: str | None = None, **options: object
+) -> Iterator[subprocess.Popen]:
+    """The command as a process of its own, with every warning an error and asyncio's debug on."""
+    what = ["-m", "rx_toppy"] if code is None else ["-c", code]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | options
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "TERM": "xterm"}
+    command = [sys.executable, "-W", "error", "-X", "dev", *what, *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def finished(*arguments: str, code: str | None = None, **options: object) -> tuple[int, str, str]:
+    """The exit status of the command, and what it wrote."""
+    with started(*arguments, code=code, **options) as process:
+        out, err = process.communicate(timeout=30)
+        return process.returncode, out, err
+
+
+class Terminal:
+    """A terminal of 80x24 for a process to run in, and all that it showed."""
+
+    def __enter__(self) -> "Terminal":
+        import pty
+        import termios
+
+        self._ours, self.end = pty.openpty()
+        termios.tcsetwinsize(self.end, (24, 80))
+        self._shown = io.BytesIO()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        return self
+
+    def _read(self) -> None:
+        try:
+            while piece := os.read(self._ours, 65536):
+                self._shown.write(piece)
+        except OSError:
+            pass  # how Linux says that nobody has the other end open any more
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.end)
+        self._reader.join()
+        os.close(self._ours)
+
+    @property
+    def shown(self) -> str:
+        return self._shown.getvalue().decode().replace("\r\n", "\n")
+
+
+# --- in a pipe -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def piped() -> tuple[int, str, str]:
+    """What a demo of a few seconds came to, in a pipe."""
+    return finished("demo", "--seconds", "4.8")
+
+
+def test_demo_ends_by_itself_in_silence(piped):
+    """`--seconds` ends it with success, and there is no complaint, nothing left pending."""
+    status, _, err = piped
+    assert (status, err) == (0, "")
+
+
+def test_demo_writes_one_plain_line_for_each_event(piped):
+    """Piped, every event is a line of time, kind and what, without any escape sequence."""
+    lines = piped[1].partition("The demo")[0].splitlines()
+    assert [line for line in lines if not LINE.match(line)] == []
+    assert "\x1b" not in piped[1]
+    assert re.search(r"  request   POST /bots/\{id\}/stats   200 +[\d.]+ ms\n", piped[1])
+
+
+@pytest.mark.parametrize(
+    "kind", ["sandbox", "request", "post", "autopost", "growth", "vote", "page", "no page", "top"]
+)
+def test_demo_shows_every_pipeline(piped, kind):
+    """The main job and each of the composed pipelines show something within seconds."""
+    assert re.search(rf"^[\d:]+  {kind} ", piped[1], re.MULTILINE)
+
+
+def test_a_failure_is_a_line_and_ends_nothing(piped):
+    """The bot that is not listed is told of, as is what comes after."""
+    before, _, after = piped[1].partition("NotFound 110373943822540800")
+    assert "  404  " in before
+    assert "  request  " in after
+
+
+def test_demo_sums_up(piped):
+    """The summary counts what the lines told."""
+    lines, summary = piped[1].split("The demo", 1)
+    posts, first, last, requests, voters = SUMMARY.match("The demo" + summary).groups()
+    assert int(posts) == lines.count("  post      ") == 2
+    assert (first, last) == tuple(re.findall(r"  post      ([\d,]+) server", lines))
+    assert int(requests) == lines.count("  request   ")
+    assert int(voters) == lines.count("  vote      ") > 0
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_demo_cleanly(number):
+    """Ctrl-C and SIGTERM are a clean end: the summary, success, and nothing on stderr."""
+    with started("demo") as process:
+        shown = ""
+        while "  post      " not in shown:
+            shown += process.stdout.readline()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    assert SUMMARY.search(shown + out)
+
+
+def test_a_closed_pipe_ends_the_demo_quietly():
+    """A reader who leaves (`| head`) ends it: with success, and without a word."""
+    with started("demo") as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=10) == 0
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["demo"], ["--version"]])
+def test_a_full_disk_is_one_line(arguments):
+    """What can't be written is an error of one line, and status 1."""
+    with Path("/dev/full").open("w") as full:
+        status, _, err = finished(*arguments, stdout=full)
+    assert status == 1
+    assert re.fullmatch(r"rx-toppy: .*No space left on device\n", err)
+
+
+def test_piped_demo_needs_no_rich():
+    """Without rich installed the plain lines are the same, and no hint disturbs a pipe."""
+    status, out, err = finished("demo", "--seconds", "0.6", code=NO_RICH)
+    assert (status, err) == (0, "")
+    assert LINE.match(out)
+    assert "\nThe demo ran for " in out
+
+
+# --- in a terminal -------------------------------------------------------------------------------
+
+
+@posix_only
+def test_terminal_shows_the_board_and_gives_the_screen_back():
+    """In a terminal there is the board, on a screen of its own; the summary stays behind."""
+    with Terminal() as terminal:
+        status, _, err = finished("demo", "--seconds", "1", stdout=terminal.end)
+    assert (status, err) == (0, "")
+    board, _, after = terminal.shown.partition("\x1b[?1049l")
+    assert board.startswith("\x1b[?1049h")
+    assert "top certified bots" in board
+    assert "\x1b[?25h" in board + after.partition("The demo")[0]  # the cursor is back
+    assert "The demo ran for 1." in after
+
+
+@posix_only
+def test_terminal_without_rich_shows_lines():
+    """A terminal gets plain lines where rich is not installed, with one line that says how to."""
+    with Terminal() as terminal:
+        status, _, err = finished("demo", "--seconds", "0.4", code=NO_RICH, stdout=terminal.end)
+    assert status == 0
+    assert err == "For the demo as a live board: pip install 'rx_toppy[cli]'\n"
+    assert LINE.match(terminal.shown)
+    assert "\x1b" not in terminal.shown
+
+
+def test_a_dumb_terminal_shows_lines(capsys, monkeypatch):
+    """A terminal that can't move its cursor gets plain lines, and no hint that would not help."""
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(_demo._view(out, _demo.Board()), _demo.Lines)
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(_demo._view(out, _demo.Board()), _demo.Screen)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def board() -> _demo.Board:
+    """A board on which a good deal has happened."""
+    board = _demo.Board(seconds=90)
+    board.add(_demo.Started("http://127.0.0.1:43210/api"))
+    for count in range(1_200, 1_260, 2):
+        board.add(request("/bots/{id}/stats", method="POST"))
+        board.add(PostEvent(BotStatsPayload(count)))
+        board.add(request("/users/{id}"))
+        board.add(
+            _demo.Voted(f"a_user_{count}", "a bio that goes on and on, 長い, beyond all room")
+        )
+    board.add(request("/bots/{id}", status=404))
+    board.add(_demo.NoPage(1234567890, NotFound("no such bot", status=404)))
+    board.add(AutopostFailed(ConnectionFailed("no answer, " + "and none, " * 20), 12.0))
+    board.add(_demo.Page(Bot(id=1, username="Test Bot", monthly_votes=1_234)))
+    board.add(
+        _demo.Top(
+            [Bot(id=id, username=f"Bot {id}", monthly_votes=9_000 - id) for id in range(1, 11)]
+        )
+    )
+    board.add(_demo.Spent(board.routes))
+    return board
+
+
+def request(route: str, *, method: str = "GET", status: int = 200) -> RequestEvent:
+    return RequestEvent(
+        method=method,
+        url=f"http://127.0.0.1{route}",
+        route=route,
+        status=status,
+        elapsed=0.0123,
+        attempt=1,
+        error=None,
+    )
+
+
+def screen(board: _demo.Board, width: int, height: int, encoding: str = "utf-8") -> list[str]:
+    """The lines that a terminal of that size and encoding would get."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    console = Console(file=out, width=width, height=height, color_system=None, force_terminal=True)
+    console.print(FullScreen(_demo.drawn(board, console)))
+    out.seek(0)
+    return out.read().split("\n")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_board_fits_and_tells_all(board, width, height):
+    """At both usual sizes the board fills the terminal to the letter, and has all that matters."""
+    lines = screen(board, width, height)
+    assert [cell_len(line) for line in lines] == [width] * height
+    text = "\n".join(lines)
+    assert re.match(
+        r" rx_toppy  Test Bot  127\.0\.0\.1:43210/api +0:0\d of 1:30  Ctrl-C ends it ", text
+    )
+    for part in (
+        "1,258 servers  +58",
+        "30 posts, 1 failed",
+        "budget  ████",
+        "31 of 60 a minute",
+        r"POST /bots/{id}/stats    30  12.3 ms" if width == 80 else "POST /bots/{id}/stats ",
+        "a_user_1258",
+        " 1  Bot 1 ",
+        "8,999",
+        "no page   NotFound 1234567890; the stream goes on",
+        "failed    no answer, and none",
+        "page      Test Bot has 1,234 votes this month",
+        "▂",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1, 1), (20, 5), (79, 12), (109, 30), (110, 24), (250, 70)]
+)
+def test_board_fits_any_size(board, width, height):
+    """Whatever the terminal's size, no line is wider and none is too many."""
+    lines = screen(board, width, height)
+    assert len(lines) == height
+    assert {cell_len(line) for line in lines} == {width}
+
+
+def test_board_before_anything_has_happened():
+    """An empty board says so, and has nothing to divide by."""
+    text = "\n".join(screen(_demo.Board(), 80, 24))
+    for part in ("nothing posted yet", "nobody yet", "not known yet", "0 of 60 a minute"):
+        assert part in text
+
+
+def test_board_in_ascii(board):
+    """A terminal without Unicode gets a board of ASCII."""
+    text = "\n".join(screen(board, 80, 24, "ascii"))
+    assert text.isascii()
+    assert "budget  ####" in text
+    assert "vote      a_user_1258: a bio that goes on and on, ??, " in text
+
+
+def test_lines_replace_what_an_encoding_lacks():
+    """A name that the encoding of a pipe does not have costs question marks, and no more."""
+    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    _demo.Lines(out).show(_demo.Voted("名前", ""))
+    out.seek(0)
+    assert out.read().endswith("  vote      ??\n")
+
+
+def test_demo_can_be_redirected_from_within(capsys):
+    """`main` may be called by a program: it writes to whatever stands for stdout just then."""
+    with redirect_stdout(io.StringIO()) as out:
+        assert main(["demo", "--seconds", "0.1"]) == 0
+    assert LINE.match(out.getvalue())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_budget_forgets_after_a_minute(board):
+    """What the budget counts is the last minute, and only what is below /bots."""
+    assert board.spent(_demo._now()) == 31
+    assert board.spent(_demo._now() + timedelta(seconds=61)) == 0
+
+
+def test_sparkline_goes_from_the_least_to_the_greatest():
+    """The least value is a low column, the greatest a full one, and the newest are on the right."""
+    assert _demo.sparkline([1, 8], 4, 1, _demo.BLOCKS) == ["▁▁██"]
+    assert _demo.sparkline([5, 5], 4, 1, _demo.BLOCKS) == ["▁▁▁▁"]
+    assert _demo.sparkline([0, 1, 2], 4, 2, _demo.BLOCKS) == ["  ██", "▁▁██"]
+
+
+def test_newcomers_are_those_before_the_one_known():
+    """Two looks at the voters, newest first, give those who voted in between, oldest first."""
+    ada, ben, cleo = (SimpleUser(id=id) for id in (1, 2, 3))
+    assert _demo._newcomers([ada], [cleo, ben, ada]) == [ben, cleo]
+    assert _demo._newcomers([ada], [ada]) == []
+    assert _demo._newcomers([], [ben, ada]) == [ada, ben]
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e999", "soon", ""])
+def test_bad_seconds_are_refused(capsys, seconds):
+    """What is no number of seconds above 0 is refused with a line that says what is."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["demo", f"--seconds={seconds}"])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == (
+        "rx-toppy demo: error: argument --seconds: "
+        f"takes a number of seconds above 0, not {seconds!r}"
+    )
+
+
+def test_an_unknown_command_is_refused(capsys):
+    """An unknown command is an error that names those that there are."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["dmeo"])
+    assert "demo" in capsys.readouterr().err
+
+
+def test_no_arguments_print_help(capsys):
+    """Without arguments there is help, with the commands in it, and that is no failure."""
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: rx-toppy ")
+    assert re.search(r"^    demo +\S", out, re.MULTILINE)
+    assert err == ""
+
+
+def test_version_tells_all_versions(capsys):
+    """`--version` has a line for the library, for Python and for each library that takes part."""
+    assert main(["--version"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    versions = {line.split()[0]: line.split()[1] for line in lines}
+    assert versions["rx_toppy"] == rx_toppy.__version__
+    assert versions["Python"] == ".".join(map(str, sys.version_info[:3]))
+    for name in ("aiohttp", "reactivex", "msgspec"):
+        assert versions[name] == metadata.version(name)
+
+
+@pytest.mark.parametrize("library", ["discord.py", "py-cord", "nextcord", "disnake", None])
+def test_version_names_the_discord_library(capsys, monkeypatch, library):
+    """The Discord library that is installed is named, whichever it is; so is that there is none."""
+    version = metadata.version
+
+    def only_one(name: str) -> str:
+        if name in ("discord.py", "py-cord", "nextcord", "disnake"):
+            if name == library:
+                return "1.2.3"
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", only_one)
+    assert main(["--version"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    last = f"{library} 1.2.3" if library else "discord not installed"
+    assert len(lines) == 6
+    assert lines[-1].split() == last.split()
+
+
+def test_module_and_script_are_the_same():
+    """`python -m rx_toppy` is the command `rx-toppy`, which is installed as that."""
+    assert finished("--version") == finished("--version", code=SCRIPT)
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["scripts"] == {"rx-toppy": "rx_toppy.cli:main"}
+
+
+def test_an_interrupt_before_anything_runs_is_quiet(capsys, monkeypatch):
+    """Ctrl-C while a command still starts is the shell's usual 130, without a traceback."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_demo, "run", interrupted)
+    assert main(["demo"]) == 130
+    assert capsys.readouterr() == ("", "")
