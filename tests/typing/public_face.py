@@ -1,0 +1,133 @@
+"""The public face as a type checker sees it from outside; checked by mypy --strict, never run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, assert_type
+
+import aiohttp
+import reactivex
+from reactivex import operators as ops
+from reactivex.subject import Subject
+
+import rx_toppy
+from rx_toppy import (
+    AutopostEvent,
+    AutopostFailed,
+    Bot,
+    BotSearchResults,
+    BotStats,
+    BotStatsPayload,
+    Client,
+    IndividualUserVoteResult,
+    PostEvent,
+    RateLimit,
+    Ratelimited,
+    RequestEvent,
+    SimpleUser,
+    StandaloneBot,
+    TopGG,
+    ToppyError,
+    User,
+    iterate,
+    map_async,
+    of_type,
+)
+from rx_toppy.models import Socials
+from rx_toppy.sandbox import Sandbox
+
+
+async def calls(client: TopGG, user: Bot) -> None:
+    """Each call gives what it says, awaited and iterated."""
+    assert_type(await client.fetch_bot(user), Bot)
+    assert_type(await client.fetch_bot("264811613708746752"), Bot)
+    assert_type(await client.fetch_bots(10, 0, {"tags": "music"}, "-points"), BotSearchResults)
+    assert_type(await client.bulk_fetch_bots(5_000), list[Bot])
+    assert_type(await client.fetch_votes(), list[SimpleUser])
+    assert_type(await client.upvote_check(1), IndividualUserVoteResult)
+    assert_type(await client.get_stats(), BotStats)
+    assert_type(await client.post_stats(force_shard_count=True), BotStatsPayload)
+    assert_type(await client.fetch_user(1), User)
+    assert_type(await client.is_weekend(), bool)
+    async for bot in client.bulk_fetch_bots(5_000):
+        assert_type(bot, Bot)
+    async for one in client.fetch_bot(1):
+        assert_type(one, Bot)
+    async for posted in client.autopost:
+        assert_type(posted, BotStatsPayload)
+
+
+def outside_of_a_loop(client: TopGG) -> None:
+    """run() gives the value itself."""
+    assert_type(client.fetch_bot(1).run(), Bot)
+    assert_type(client.bulk_fetch_bots(1).run(), list[Bot])
+
+
+def is_certified(bot: Bot) -> bool:
+    """For ops.filter."""
+    return bool(bot.certified)
+
+
+def servers(event: PostEvent) -> int:
+    """For ops.map."""
+    return event.stats.server_count
+
+
+async def compositions(client: TopGG) -> None:
+    """Calls and streams are reactivex's observables."""
+    source: reactivex.Observable[Bot] = client.bulk_fetch_bots(10)
+    source.pipe(ops.filter(is_certified), ops.take(10)).subscribe(print)
+    client.fetch_bot(1).subscribe(print, print)
+    posts = client.events.pipe(of_type(PostEvent))
+    assert_type(posts, reactivex.Observable[PostEvent])
+    assert_type(posts.pipe(ops.map(servers)), reactivex.Observable[int])
+    both = client.events.pipe(of_type(PostEvent, AutopostEvent))
+    assert_type(both, reactivex.Observable[PostEvent | AutopostEvent])
+
+    async def double(stats: BotStatsPayload) -> float:
+        return int(stats) * 2.0
+
+    doubled = client.autopost.pipe(map_async(double, max_concurrent=2))
+    assert_type(doubled, reactivex.Observable[float])
+    async for number in iterate(doubled, buffer=10, overflow="drop_oldest"):
+        assert_type(number, float)
+    subject: Subject[Any] = client.events
+    subject.on_next("mine")
+
+
+async def the_rest(session: aiohttp.ClientSession) -> None:
+    """Construction, models, events, errors."""
+    bot = StandaloneBot(1, server_count=lambda: 5, shards=[2, 3])
+    limits = (RateLimit(30, per=timedelta(minutes=1), prefix="/bots"),)
+    client = Client(
+        bot,
+        token="...",
+        autopost=False,
+        interval=timedelta(minutes=30),
+        session=session,
+        timeout=5,
+        retries=0,
+        max_wait=None,
+        rate_limits=limits,
+        post_to="v1",
+    )
+    assert_type(client.session, aiohttp.ClientSession | None)
+    assert_type(client.vote_url, str)
+    client.autopost.change_interval(minutes=5)
+    assert_type(client.autopost.next_iteration, datetime | None)
+    async with Sandbox(seed=1) as sandbox, TopGG(bot, token="", base_url=sandbox.base_url) as other:
+        assert_type(other, TopGG)
+    try:
+        user = await client.fetch_user(1)
+    except Ratelimited as error:
+        assert_type(error.retry_after, float)
+        assert_type(error.internal, bool)
+    except ToppyError as error:
+        assert_type(error.status, int | None)
+    else:
+        assert_type(user.socials, Socials)
+        assert_type(user.colour, int | None)
+    request = RequestEvent("GET", "url", "/bots/{id}", 200, 0.1, 1, None)
+    assert_type(request.at, datetime)
+    assert_type(AutopostFailed(ToppyError(), 1.0).retry_in, float)
+    assert_type(rx_toppy.__version__, str)
