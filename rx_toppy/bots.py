@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -62,7 +63,7 @@ class StandaloneBot:
     ) -> None:
         self.user = _Self(snowflake(id, "id"))
         for name, given in (("server_count", server_count), ("shards", shards)):
-            if asyncio.iscoroutinefunction(given):
+            if inspect.iscoroutinefunction(given):
                 raise TypeError(f"{name} takes a plain function, not a coroutine function")
         if server_count is not None and not callable(server_count):
             count(server_count, "server_count")
@@ -160,7 +161,7 @@ class Host:
     @property
     def connects(self) -> bool:
         """Whether the bot has a connection to wait for."""
-        return asyncio.iscoroutinefunction(getattr(self.bot, "connect", None))
+        return inspect.iscoroutinefunction(getattr(self.bot, "connect", None))
 
     @property
     def has_begun(self) -> bool:
@@ -193,12 +194,15 @@ class Host:
             @functools.wraps(connect)
             async def connecting(*args: Any, **kwargs: Any) -> Any:
                 self._has_begun = True
-                on_connect()
+                try:
+                    on_connect()
+                except Exception:
+                    log.exception("the client of %r could not begin with it", bot)
                 return await connect(*args, **kwargs)
 
             bot.connect = connecting
         close = getattr(bot, "close", None)
-        if asyncio.iscoroutinefunction(close):
+        if inspect.iscoroutinefunction(close):
 
             @functools.wraps(close)
             async def closing(*args: Any, **kwargs: Any) -> Any:

@@ -466,6 +466,8 @@ class TopGG:
     async def _close_here(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._closing is None:
             self._home.closed = True
+            if self._home.loop is not None and self._home.loop.is_closed():
+                self._transport.moved(0.0)  # whatever was under way has gone with it
             self._closing = loop.create_task(self._close())
         # Whoever waits for it may be cancelled; what is begun is brought to its end.
         if self._closing.get_loop() is loop:

@@ -247,14 +247,13 @@ class Subscription(abc.DisposableBase, Generic[T]):
 
     def start(self) -> None:
         try:
-            self._loop = self._source._home.loop_for()  # noqa: SLF001
+            self._loop = loop = self._source._home.loop_for()  # noqa: SLF001
+            if running_loop() is loop:
+                self._start()
+            else:
+                loop.call_soon_threadsafe(self._start)
         except (RuntimeError, ClientClosed) as error:
             self._fail(error)
-            return
-        if running_loop() is self._loop:
-            self._start()
-        else:
-            self._loop.call_soon_threadsafe(self._start)
 
     def next(self, value: T) -> None:
         """Hands one value over. A callback that raises is logged, and ends the subscription."""

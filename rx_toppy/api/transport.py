@@ -120,7 +120,8 @@ class Transport:
         route = request.route
         url = self._base_url + request.target
         attempt = 0
-        first = None
+        first: float | None = None
+        error: ToppyError | None = None
         self._calls += 1
         try:
             while True:
@@ -166,6 +167,7 @@ class Transport:
                 log.debug("%s; trying again in %.1f s", error, pause)
                 await self.pause(pause)
         finally:
+            error = None  # its traceback has this frame: each would keep the other alive
             self._calls -= 1
             if self._idle is not None and self._calls == 0:
                 _succeed(self._idle)
@@ -286,8 +288,10 @@ class Transport:
             raise ClientClosed(text, method=route.method, url=url) from None
         if status is not None and not _matters(route, status):
             return status, headers, b""  # the status says it all; the body was of no interest
-        error = ConnectionFailed(text, status=status, method=route.method, url=url)
-        raise error from reason
+        try:
+            raise ConnectionFailed(text, status=status, method=route.method, url=url) from reason
+        finally:
+            reason = None  # as in `send`
 
     def _read(self, request: Request[T], url: str, status: int, headers: Any, body: bytes) -> T:
         """What an answer means: a model, or the one error that it is."""
