@@ -246,8 +246,8 @@ class Autopost(Endless[BotStatsPayload]):
         self._posted.finish()
 
     def _on_loop(self, action: Callable[[], None]) -> None:
-        loop = self._home.loop
-        if loop is None or loop.is_closed() or running_loop() is loop:
+        loop = self._home.loop_elsewhere()
+        if loop is None:
             action()
         else:
             loop.call_soon_threadsafe(action)

@@ -46,9 +46,14 @@ class Home:
             self._move(loop)
         return loop
 
-    def is_here(self) -> bool:
-        """Whether this is the thread of the client's loop, and the loop is running."""
-        return self.loop is not None and running_loop() is self.loop
+    def loop_elsewhere(self) -> asyncio.AbstractEventLoop | None:
+        """The client's loop (or the one that it will be) where that runs in another thread."""
+        loop = self.loop
+        if loop is None or loop.is_closed():
+            loop = self._made_in
+            if loop is None or not loop.is_running():
+                return None
+        return None if running_loop() is loop else loop
 
     def loop_for(self) -> asyncio.AbstractEventLoop:
         """The loop on which a subscription from this thread, whichever it is, has to run."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import aclosing, suppress
 from contextvars import copy_context
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -354,8 +355,8 @@ class HotStream(Endless[T], Subject[T]):
 
     def on_next(self, value: T) -> None:
         """Emits a value, from any thread: at once on the client's loop, soon from elsewhere."""
-        loop = self._home.loop
-        if loop is None or loop.is_closed() or running_loop() is loop:
+        loop = self._home.loop_elsewhere()
+        if loop is None:
             self.emit(value)
         else:
             loop.call_soon_threadsafe(self.emit, value)
@@ -484,6 +485,8 @@ def _callbacks(on_next: Any, on_error: Any, on_completed: Any) -> tuple[Any, Any
 
 
 def _is_async(callback: Any) -> bool:
+    while isinstance(callback, partial):
+        callback = callback.func
     if isinstance(callback, MethodType):
         callback = callback.__func__
     if type(callback) is FunctionType:
