@@ -1,0 +1,83 @@
+"""A server that answers every call, clients that are closed, and a watch over what is left."""
+
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from rx_toppy import StandaloneBot, TopGG
+from tests.standin import StandIn, ThreadedStandIn
+
+from .helpers import BOT, TOKEN, Calm, answer_all
+
+NewClient = Callable[..., TopGG]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Every test here collects garbage: what was loaded before need not be looked at each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+async def calm(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Calm]:
+    """Nothing may be left behind, nor anything be said to the loop's exception handler."""
+    watch = Calm()
+    yield watch
+    await watch.check()
+    said = [r for r in caplog.get_records("call") if r.name == "asyncio" and r.levelname == "ERROR"]
+    assert not said
+
+
+@pytest.fixture
+async def server(calm: Calm) -> AsyncIterator[StandIn]:
+    """A stand-in for top.gg that has a proper answer to every call."""
+    async with StandIn() as standin:
+        answer_all(standin)
+        yield standin
+
+
+@pytest.fixture
+async def new_client(server: StandIn) -> AsyncIterator[NewClient]:
+    """Makes clients of the server that do not autopost; they are closed at the end."""
+    clients: list[TopGG] = []
+
+    def make(bot: Any = None, **options: Any) -> TopGG:
+        usual = {"token": TOKEN, "base_url": server.base_url, "autopost": False}
+        bot = StandaloneBot(BOT, server_count=7) if bot is None else bot
+        clients.append(TopGG(bot, **(usual | options)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def client(new_client: NewClient) -> TopGG:
+    """A client that sends once and keeps to no limit, made within the loop."""
+    return new_client(retries=0, rate_limits=())
+
+
+@pytest.fixture
+def far() -> Iterator[ThreadedStandIn]:
+    """The server in a loop of its own, for tests that run loops themselves."""
+    with ThreadedStandIn() as standin:
+        answer_all(standin)
+        yield standin
+
+
+@pytest.fixture
+def far_client(far: ThreadedStandIn) -> NewClient:
+    """Makes clients of that server, outside of any loop; closing them is the test's business."""
+
+    def make(bot: Any = None, **options: Any) -> TopGG:
+        usual = {"token": TOKEN, "base_url": far.base_url, "autopost": False}
+        bot = StandaloneBot(BOT, server_count=7) if bot is None else bot
+        return TopGG(bot, **(usual | options))
+
+    return make

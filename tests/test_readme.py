@@ -1,0 +1,522 @@
+"""The README: its examples run as they stand, its commands work, its tables leave nothing out."""
+
+import ast
+import asyncio
+import builtins
+import functools
+import gc
+import importlib
+import inspect
+import io
+import logging
+import re
+import subprocess
+import symtable
+import sys
+import threading
+import time
+import tomllib
+import warnings
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from itertools import count
+from pathlib import Path
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from reactivex import operators as ops
+
+import rx_toppy
+from rx_toppy import BotStatsPayload, NotFound, StandaloneBot, ToppyError, errors, events
+from rx_toppy.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = ["pip install '.[cli]' && rx-toppy demo", "pip install -e '.[dev]' && pytest"]
+STATED = "# -> "  # before what the README says is printed
+HIDDEN = {"bot", "client", "TOKEN"}  # what an example may use without having made it
+PATIENCE = 10.0  # seconds that an example may take
+QUIET = 0.7  # seconds without a new line after which nothing more is expected to be printed
+
+
+# --- what stands in the README -------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """A fenced block, the line in which it begins, and which one it is below its heading."""
+
+    id: str
+    language: str
+    line: int
+    text: str
+
+    @property
+    def stated(self) -> list[str]:
+        """What the README says that it prints."""
+        lines = map(str.strip, self.text.splitlines())
+        return [line.removeprefix(STATED) for line in lines if line.startswith(STATED)]
+
+    @property
+    def wanted(self) -> set[str]:
+        """The names that it uses and nobody has made."""
+        top = symtable.symtable(self.text, "README.md", "exec")
+        made = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+        return set(_globals_of(top)) - made - set(dir(builtins))
+
+    @property
+    def code(self) -> CodeType:
+        """It compiled, `await` at the top level included; a traceback shows the README's lines."""
+        text = "\n" * self.line + self.text
+        return compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def _globals_of(scope: symtable.SymbolTable) -> Iterator[str]:
+    yield from (s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced())
+    for inner in scope.get_children():
+        yield from _globals_of(inner)
+
+
+def blocks() -> Iterator[Block]:
+    """All fenced blocks in order."""
+    heading, lines, numbers = "", README.splitlines(), Counter()
+    opened: int | None = None
+    for number, line in enumerate(lines):
+        if opened is not None:
+            if line == "```":
+                language = lines[opened].removeprefix("```")
+                numbers[heading, language] += 1
+                id = f"{heading}-{numbers[heading, language]}"
+                yield Block(id, language, opened + 1, "\n".join(lines[opened + 1 : number]))
+                opened = None
+        elif line.startswith("```"):
+            opened = number
+        elif line.startswith("#"):
+            heading = re.sub(r"\W+", "-", line.strip("# ").lower()).strip("-")
+
+
+BLOCKS = list(blocks())
+EXAMPLES = [block for block in BLOCKS if block.language == "python"]
+
+
+def table(first_column: str) -> list[list[str]]:
+    """The cells of the table whose first column is headed so."""
+    _, found, rest = README.partition(f"\n| {first_column} |")
+    assert found, f"there is no table of {first_column}"
+    rows = rest.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip().strip("|").split(" | ")] for row in rows]
+
+
+def names_in(text: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+# --- what the examples run in --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """The first steps' sandbox on a thread (some examples run a loop), and without limits."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def there(coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
+
+    sandbox = Sandbox(seed=1, rate_limits=(), votes_per_minute=0)
+    there(sandbox.start())
+    yield sandbox
+    there(sandbox.close())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(PATIENCE)
+    loop.close()
+
+
+@pytest.fixture
+def world(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Sandbox]:
+    """A world in which top.gg is the sandbox, and in which nothing may be logged as an error."""
+    elsewhere = functools.partial(rx_toppy.TopGG, base_url=sandbox.base_url)
+    monkeypatch.setattr(rx_toppy, "TopGG", elsewhere)
+    monkeypatch.setenv("TOPGG_TOKEN", sandbox.token)
+    monkeypatch.setenv("DISCORD_TOKEN", "a token of Discord")
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    yield sandbox
+    gc.collect()  # what was left open is warned of here, which is an error
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+def within_patience(action: Callable[[], None]) -> None:
+    """Does it on a thread, so that one that hangs fails and does not hang the tests."""
+    raised: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            action()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(PATIENCE + 5)
+    assert not thread.is_alive(), "it hangs"
+    if raised:
+        raise raised[0]
+
+
+@contextmanager
+def printed() -> Iterator[Callable[[], list[str]]]:
+    """The lines that were printed so far, on any thread."""
+    with redirect_stdout(io.StringIO()) as out:
+        yield lambda: out.getvalue().splitlines()
+
+
+def growing_bot(sandbox: Sandbox) -> StandaloneBot:
+    """The bot of the first steps, with seven servers more at each post."""
+    return StandaloneBot(sandbox.bot_id, server_count=count(1234, 7).__next__)
+
+
+async def run_beside_a_client(block: Block, sandbox: Sandbox, lines: Callable[[], list]) -> None:
+    """Runs an example that uses the first steps' client, which then does a few things.
+
+    Closing the client ends the loops over its streams.
+    """
+    async with (
+        asyncio.timeout(PATIENCE),
+        rx_toppy.TopGG(growing_bot(sandbox), token=sandbox.token) as client,
+    ):
+        await client.autopost.pipe(ops.first())
+        example = asyncio.create_task(run_alone(block, sandbox, client))
+        await asyncio.wait([example], timeout=0.2)
+        await client.post_stats()
+        with suppress(NotFound):
+            await client.fetch_bot(2)
+        await client.post_stats()
+        await quiet(lines, len(block.stated))
+        await client.close()
+        await example
+
+
+async def run_alone(block: Block, sandbox: Sandbox, client: Any = None) -> None:
+    """Runs an example that awaits at its top level."""
+    bot = growing_bot(sandbox) if client is None else client.bot
+    names = {"bot": bot, "client": client, "TOKEN": sandbox.token}
+    running = eval(block.code, {name: names[name] for name in block.wanted})
+    if running is not None:
+        await running
+
+
+async def quiet(lines: Callable[[], list[str]], enough: int) -> None:
+    """Waits until enough was printed, or nothing more comes."""
+    known, since = lines(), time.monotonic()
+    while len(known) < enough and time.monotonic() - since < QUIET:
+        await asyncio.sleep(0.01)
+        if lines() != known:
+            known, since = lines(), time.monotonic()
+
+
+def run(block: Block, sandbox: Sandbox, lines: Callable[[], list[str]]) -> None:
+    """Runs an example as a reader would: in a loop with their client, in a loop, or as a script."""
+    with asyncio.Runner(debug=True) as runner:
+        if "client" in block.wanted:
+            runner.run(run_beside_a_client(block, sandbox, lines))
+        elif block.code.co_flags & inspect.CO_COROUTINE:
+            runner.run(asyncio.wait_for(run_alone(block, sandbox), PATIENCE))
+        else:
+            assert not block.wanted
+            exec(block.code, {"__name__": "__main__"})
+
+
+# --- discord.py, without Discord -----------------------------------------------------------------
+
+
+class FakeClient:
+    """As much of `discord.Client` as an example needs, where discord.py is not installed."""
+
+    def __init__(self, *, intents: object) -> None:
+        self._closed = False
+
+    def run(self, token: str) -> None:
+        """Runs the bot in a loop of its own."""
+        asyncio.run(self._run(token))
+
+    async def _run(self, token: str) -> None:
+        try:
+            await self.login(token)
+            await self.connect()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Closes the bot."""
+        self._closed = True
+
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Tells listeners, of which there are none."""
+
+
+def offline(base: Any, bot_id: int) -> Any:
+    """A `discord.Client` that connects to nobody, and goes after the first autopost."""
+
+    class Offline(base):
+        made: list[Any] = []  # noqa: RUF012
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.made.append(self)
+            self.heard: list[str] = []
+            self._here, self._over = asyncio.Event(), asyncio.Event()
+
+        user = property(lambda _: SimpleNamespace(id=bot_id))
+        guilds = property(lambda _: [SimpleNamespace(id=id, shard_id=0) for id in (1, 2, 3)])
+
+        async def login(self, token: str) -> None:
+            """Logs in nowhere."""
+
+        async def connect(self, *, reconnect: bool = True) -> None:
+            self._here.set()
+            await asyncio.wait_for(self._over.wait(), PATIENCE)
+
+        def is_ready(self) -> bool:
+            return self._here.is_set()
+
+        async def wait_until_ready(self) -> None:
+            await self._here.wait()
+
+        def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+            super().dispatch(event, *args, **kwargs)
+            self.heard.append(event)
+            if event == "toppy_stat_autopost":
+                self._over.set()
+
+    return Offline
+
+
+@pytest.fixture
+def discord(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A module `discord` whose `Client` is offline: discord.py's own, or a fake."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # discord.py's are not ours
+            module: Any = importlib.import_module("discord")
+    except ImportError:
+        module = ModuleType("discord")
+        module.Client = FakeClient
+        module.Intents = SimpleNamespace(default=lambda: None)
+        monkeypatch.setitem(sys.modules, "discord", module)
+    monkeypatch.setattr(module, "Client", offline(module.Client, sandbox.bot_id))
+    yield module
+    for handler in logging.getLogger("discord").handlers[:]:  # run() adds one
+        logging.getLogger("discord").removeHandler(handler)
+
+
+# --- the examples --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: block.id)
+@pytest.mark.usefixtures("discord")
+def test_an_example_runs_and_prints_what_is_stated(block: Block, world: Sandbox) -> None:
+    """As a reader would paste it, and with the output that stands below it."""
+    assert block.wanted <= HIDDEN
+    with printed() as lines:
+        within_patience(lambda: run(block, world, lines))
+    if block.stated:
+        assert lines() == block.stated
+    else:
+        assert bool(lines()) == ("print" in block.text)
+
+
+def test_the_examples_state_what_they_print() -> None:
+    """There are examples, and most of those that print say what: else nothing was checked above."""
+    printing = [block for block in EXAMPLES if "print(" in block.text]
+    assert len(EXAMPLES) > 10
+    assert len([block for block in printing if not block.stated]) <= 1
+
+
+def test_the_discord_example_needs_no_more_lines(world: Sandbox, discord: Any) -> None:
+    """The bot's servers are posted, its listeners hear of it, and the client goes with the bot."""
+    (block,) = [block for block in EXAMPLES if "bot.run(" in block.text]
+    names: dict[str, Any] = {}
+    before = len(world.posted)
+    within_patience(lambda: exec(block.code, names))
+    assert world.posted[before:] == [{"server_count": 3}]
+    assert names["client"].is_closed
+    assert discord.Client.made[-1].is_closed()
+    assert discord.Client.made[-1].heard == ["toppy_request", "guild_post", "toppy_stat_autopost"]
+
+
+async def test_the_command_example_knows_who_has_voted(sandbox: Sandbox) -> None:
+    """The command thanks who has voted, and tells all others where to."""
+    (block,) = [block for block in EXAMPLES if "ctx" in block.text]
+    said: list[str] = []
+
+    async def send(text: str) -> None:
+        said.append(text)
+
+    bot = StandaloneBot(sandbox.bot_id)
+    async with rx_toppy.TopGG(bot, token=sandbox.token, base_url=sandbox.base_url) as client:
+        names: dict[str, Any] = {"client": client}
+        exec(block.code, names)
+        voter, stranger = sandbox.vote(), 5
+        for id in (voter, stranger):
+            await names["daily"](SimpleNamespace(author=SimpleNamespace(id=id), send=send))
+    assert "Thank you" in said[0]
+    assert f"https://top.gg/bot/{sandbox.bot_id}/vote" in said[1]
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def test_the_two_commands_stand_there_word_for_word() -> None:
+    """Each in a block of its own, and before all else."""
+    assert [block.text for block in BLOCKS if block.language == "sh"] == COMMANDS
+    assert [block.language for block in BLOCKS[:2]] == ["sh", "sh"]
+
+
+def test_the_commands_have_what_they_need() -> None:
+    """The extras and the script exist, and the extra for development brings pytest."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cli", "dev"} <= set(project["optional-dependencies"])
+    assert any(need.startswith("pytest") for need in project["optional-dependencies"]["dev"])
+    assert "rx-toppy" in project["scripts"]
+    assert project["requires-python"] == ">=3.11"
+    assert "Python 3.11 or newer" in README
+
+
+def test_the_demo_prints_what_is_shown() -> None:
+    """Line by line, but for the numbers."""
+    (shown,) = [block.text for block in BLOCKS if block.language == "text"]
+    command = [sys.executable, "-m", "rx_toppy", "demo", "--seconds", "3.7"]
+    demo = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=30, check=True
+    )
+
+    def shapes(text: str) -> set[str]:
+        return set(re.sub(r"\d[\d,.:]*\d|\d", "0", text).splitlines())
+
+    assert shapes(shown) - shapes(demo.stdout) == set()
+
+
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def test_every_call_stands_in_the_table_with_its_arguments() -> None:
+    """What gives an observable is a call: its arguments, their defaults and what it emits."""
+    rows = {names_in(row[0])[0].partition("(")[0]: row for row in table("call")}
+    calls: dict[str, inspect.Signature] = {}
+    aliases: dict[str, str] = {}
+    for name, value in vars(rx_toppy.TopGG).items():
+        if name.startswith("_") or not inspect.isfunction(value):
+            continue
+        signature = inspect.signature(value)
+        if str(signature.return_annotation).startswith(("Call[", "Paged[")):
+            if name == value.__name__:
+                calls[name] = signature
+            else:
+                aliases[name] = value.__name__
+    assert set(rows) == set(calls)
+    for name, signature in calls.items():
+        arguments = [
+            parameter.replace(annotation=parameter.empty)
+            for parameter in list(signature.parameters.values())[1:]
+        ]
+        given = signature.replace(parameters=arguments, return_annotation=signature.empty)
+        assert names_in(rows[name][0]) == [re.sub(r" = ", "=", f"{name}{given}")]
+        emitted = signature.return_annotation.partition("[")[2].removesuffix("]")
+        assert emitted in names_in(rows[name][1])
+    for alias, name in aliases.items():
+        assert alias in names_in(rows[name][2])
+
+
+def test_every_option_stands_in_the_table_with_its_default() -> None:
+    """All that `TopGG` takes but the bot and the token."""
+    parameters = inspect.signature(rx_toppy.TopGG).parameters
+    options = {
+        name: "DEFAULT_RATE_LIMITS" if name == "rate_limits" else parameter.default
+        for name, parameter in parameters.items()
+        if name not in ("bot", "token")
+    }
+    rows = {names_in(row[0])[0]: names_in(row[1])[0] for row in table("option")}
+    assert {
+        name: value if name == "rate_limits" else ast.literal_eval(value)
+        for name, value in rows.items()
+    } == options
+    assert parameters["rate_limits"].default is rx_toppy.DEFAULT_RATE_LIMITS
+
+
+def test_every_event_stands_in_the_table_with_its_fields() -> None:
+    """The fields in their order; `at`, which all have, is told below the table."""
+    rows = {names_in(row[0])[0]: names_in(row[1]) for row in table("event")}
+    assert rows == {
+        kind.__name__: [field.name for field in msgspec.structs.fields(kind) if field.name != "at"]
+        for kind in events.Event.__subclasses__()
+        if kind.__module__ == events.__name__
+    }
+    assert set(rows) <= set(rx_toppy.__all__)
+
+
+def test_the_bot_hears_of_events_as_the_table_says() -> None:
+    """Each event reaches a bot's listeners under the name and with the arguments in the table."""
+    values: dict[str, Any] = {
+        "method": "GET",
+        "url": "https://top.gg/api/weekend",
+        "route": "/weekend",
+        "status": 200,
+        "elapsed": 0.1,
+        "attempt": 1,
+        "error": None,
+        "retry_in": 1.0,
+        "stats": BotStatsPayload(5),
+    }
+    heard: list[str] = []
+
+    def dispatch(event: str, *args: object, **kwargs: object) -> None:
+        given = ["stats" for _ in args] + ["*, " + ", ".join(sorted(kwargs, reverse=True))] * bool(
+            kwargs
+        )
+        assert all(arg == {"server_count": 5, "shards": [], "shard_count": 1} for arg in args)
+        heard.append(f"on_{event}({', '.join(given)})")
+
+    bot = SimpleNamespace(user=SimpleNamespace(id=1), dispatch=dispatch, can_count=False)
+    client = rx_toppy.TopGG(bot, token="unused")
+    for name, fields, _, listener in ([*row, ""][:4] for row in table("event")):
+        heard.clear()
+        kind = getattr(rx_toppy, names_in(name)[0])
+        client.events.on_next(kind(**{field: values[field] for field in names_in(fields)}))
+        assert heard == names_in(listener)
+
+
+def test_every_error_stands_in_the_table() -> None:
+    """All of `rx_toppy.errors`, and no others."""
+    rows = [names_in(row[0])[0] for row in table("error")]
+    assert sorted(rows) == sorted(errors.__all__)
+    assert all(issubclass(getattr(rx_toppy, name), ToppyError) for name in rows)
+
+
+# --- the text ------------------------------------------------------------------------------------
+
+
+def test_the_names_in_the_text_exist() -> None:
+    """`client.something` and `rx_toppy.Something` in the text are attributes of these."""
+    client = rx_toppy.TopGG(StandaloneBot(1), token="unused", autopost=False)
+    for owner, name in re.findall(r"`(?:await |help\()?(client|rx_toppy)\.(\w+)", README):
+        assert hasattr(client if owner == "client" else rx_toppy, name), f"{owner}.{name}"
+
+
+def test_the_readme_is_no_advertisement() -> None:
+    """No badges, no links that lead away, and the files that it names exist."""
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert "![" not in prose
+    assert "](" not in prose
+    assert set(re.findall(r"https?://[\w./]+", prose)) <= {"https://top.gg/api"}
+    for path in re.findall(r"`([\w/]+\.ipynb)`|`(LICENSE)`", README):
+        assert (ROOT / "".join(path)).exists()
