@@ -476,9 +476,10 @@ class TopGG:
     async def _close(self) -> None:
         await self._autopost.close()
         await self._transport.close()
-        tasks = self._home.tasks - {asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+        # Subscriptions that wait for something else than top.gg: a reader who has stopped reading.
+        for task in (tasks := list(self._home.tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._autopost.finish()
         self._events.finish()
 

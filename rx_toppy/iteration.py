@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 
 from reactivex import Observable, abc
+from reactivex import operators as ops
 
 from .errors import BufferOverflow
 from .home import running_loop
@@ -78,7 +79,10 @@ class Iteration(AsyncIterator[T]):
             buffer = self._buffer
             before = demand.set(buffer)
             try:
-                subscription = self._observable.subscribe(buffer.push, buffer.fail, buffer.complete)
+                # A source that emits everything while it is subscribed to gives no chance to
+                # dispose of it: it is told by the operator that enough has come.
+                source = self._observable.pipe(ops.take_while(lambda _: not buffer.ended))
+                subscription = source.subscribe(buffer.push, buffer.fail, buffer.complete)
             finally:
                 demand.reset(before)
             buffer.keep(subscription)

@@ -261,16 +261,9 @@ class Subscription(abc.DisposableBase, Generic[T]):
         if self.is_stopped or self._on_next is None:
             return
         self._telling = True
-        before = None if self.demand is None else demand.set(self.demand)
-        try:
-            self._on_next(value)
-        except (Exception, asyncio.CancelledError):
+        if not self._tell(self._on_next, value):
             self.is_stopped = True
-            log.exception("a subscriber of %r raised; its subscription has ended", self._source)
-        finally:
-            self._telling = False
-            if before is not None:
-                demand.reset(before)
+        self._telling = False
 
     def dispose(self) -> None:
         """Stops it, from any thread. Nothing is emitted afterwards."""
@@ -291,8 +284,8 @@ class Subscription(abc.DisposableBase, Generic[T]):
             return
         context = None
         if self.demand is not None:
-            # What is subscribed to from within `next` feeds the same reader. What else happens in
-            # this task, an event say, has nothing to do with it.
+            # What is subscribed to from within a callback feeds the same reader. What else happens
+            # in this task, an event say, has nothing to do with it.
             context = copy_context()
             context.run(demand.set, None)
         self._task = self._loop.create_task(self._run(), context=context)
@@ -306,10 +299,15 @@ class Subscription(abc.DisposableBase, Generic[T]):
             await self._source._emit(self)  # noqa: SLF001
         except Exception as error:
             self._fail(error)
+        except asyncio.CancelledError:
+            if self.is_stopped or not self._source._home.closed:  # noqa: SLF001
+                raise
+            self._fail(ClientClosed("the client was closed before this had ended"))
         else:
             if not self.is_stopped:
                 self.is_stopped = True
-                self._tell(self._on_completed)
+                if self._on_completed is not None:
+                    self._tell(self._on_completed)
         finally:
             tasks.discard(task)
 
@@ -322,12 +320,19 @@ class Subscription(abc.DisposableBase, Generic[T]):
         else:
             self._tell(self._on_error, error)
 
-    def _tell(self, callback: Callable[..., Any] | None, *values: Any) -> None:
+    def _tell(self, callback: Callable[..., Any], *values: Any) -> bool:
+        """Calls back, and says whether that went well."""
+        before = None if self.demand is None else demand.set(self.demand)
         try:
-            if callback is not None:
-                callback(*values)
+            callback(*values)
         except (Exception, asyncio.CancelledError):
-            log.exception("a subscriber of %r raised", self._source)
+            log.exception("a subscriber of %r raised; its subscription has ended", self._source)
+            return False
+        else:
+            return True
+        finally:
+            if before is not None:
+                demand.reset(before)
 
 
 class HotStream(Endless[T], Subject[T]):
