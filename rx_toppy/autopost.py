@@ -15,10 +15,10 @@ from reactivex import abc
 
 from .api import routes
 from .api.arguments import Seconds, seconds
-from .api.retries import backoff
+from .api.retries import backoff, no_sooner
 from .api.transport import Transport
 from .bots import Census, Host
-from .errors import ClientClosed, Ratelimited, ToppyError
+from .errors import ClientClosed, ToppyError
 from .events import AutopostEvent, AutopostFailed, EventStream, PostEvent
 from .home import Home, running_loop
 from .models import BotStatsPayload
@@ -359,7 +359,7 @@ class Autopost(Endless[BotStatsPayload]):
     def _pause_after(self, error: Exception, failures: int) -> float:
         first, longest = min(FIRST_PAUSE, self._interval), min(LONGEST_PAUSE, self._interval)
         pause = backoff(failures, self._rng, first=first, longest=longest)
-        return max(pause, error.retry_after) if isinstance(error, Ratelimited) else pause
+        return no_sooner(error, pause)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop, due: Callable[[], float]) -> None:
         """Sleeps until `due`, which may move, or until it is told to stop."""

@@ -111,9 +111,9 @@ def _add_demo(add_parser: AddParser) -> None:
 
 
 def _run_demo(given: argparse.Namespace) -> int:
-    from . import _demo
+    from . import demo
 
-    _demo.run(given.seconds)
+    demo.run(given.seconds)
     return 0
 
 

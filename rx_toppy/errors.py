@@ -131,7 +131,13 @@ class InvalidRequest(ToppyError):
 
 
 class TopGGServerError(ToppyError):
-    """5xx: top.gg, or a proxy before it, is in trouble. Repeatable calls were tried again."""
+    """5xx: top.gg, or a proxy before it, is in trouble. Repeatable calls were tried again.
+
+    Attributes:
+        retry_after: Seconds after which it asked to be tried again, None where it did not say.
+    """
+
+    retry_after: float | None = None
 
 
 class InvalidResponse(ToppyError):

@@ -181,6 +181,17 @@ async def test_a_429_is_waited_for() -> None:
 
 
 @virtual
+async def test_a_503_that_says_when_is_waited_for() -> None:
+    """Retry-After of a 503 counts, for the retries of a call and for autopost's own."""
+    later = fault.status(503, headers={"Retry-After": "40"})
+    latest = fault.status(503, headers={"Retry-After": "700"})
+    async with scene(later, latest, ok({}), interval=1800, retries=1) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(1000)
+        assert it.times() == [0.0, 40.0, 740.0]
+
+
+@virtual
 async def test_a_bad_token_does_not_end_it() -> None:
     """Even a 401 is tried again, with pauses that stay within the interval."""
     async with scene(fault.status(401), interval=300) as it:

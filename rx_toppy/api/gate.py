@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from ..errors import Ratelimited
+from ..errors import ClientClosed, Ratelimited
 from .limits import Limiter, RateLimit, Ticket
 
 __all__ = ["Gate"]
@@ -97,11 +97,11 @@ class Gate:
                     waiter.refuse(until - now)
         return until - now
 
-    def close(self, error: Exception) -> None:
+    def close(self) -> None:
         """Sends all who wait away."""
         for ticket in self._limiter.waiting():
             if ticket.waiter is not None:
-                ticket.waiter.fail(error)
+                ticket.waiter.fail(ClientClosed("the client was closed before this was sent"))
         if self._timer is not None:
             self._timer.cancel()
 

@@ -136,9 +136,10 @@ def failure(
     text = said(body)
     if len(token) > 3:  # a shorter one is no secret, and part of every other word
         text = text.replace(token, "***")
+    now = now or datetime.now(UTC)
     about: dict[str, Any] = {"status": status, "method": method, "url": url, "text": text}
     if status == 429:
-        wait = retry_after(headers, body, now or datetime.now(UTC))
+        wait = retry_after(headers, body, now)
         return Ratelimited(BLOCK if wait is None else wait, **about)
     if status in (401, 403):
         return Forbidden("top.gg refused the token or what it was used for", **about)
@@ -147,7 +148,9 @@ def failure(
     if 400 <= status < 500:
         return InvalidRequest(f"top.gg did not take the request (status {status})", **about)
     if 500 <= status < 600:
-        return TopGGServerError(f"top.gg is in trouble (status {status})", **about)
+        trouble = TopGGServerError(f"top.gg is in trouble (status {status})", **about)
+        trouble.retry_after = _header_seconds(headers.get("Retry-After"), now)
+        return trouble
     if 300 <= status < 400:
         return InvalidResponse(f"top.gg sent a redirect (status {status}); not followed", **about)
     return InvalidResponse(f"top.gg answered with an unknown status, {status}", **about)

@@ -11,7 +11,7 @@ from random import Random
 
 from ..errors import ConnectionFailed, TopGGServerError, ToppyError
 
-__all__ = ["backoff", "is_passing", "pause_before_retry"]
+__all__ = ["backoff", "is_passing", "no_sooner", "pause_before_retry"]
 
 FIRST_PAUSE = 0.3
 LONGEST_PAUSE = 10.0
@@ -35,6 +35,12 @@ def is_passing(error: ToppyError) -> bool:
     return isinstance(error, (ConnectionFailed, TopGGServerError))
 
 
+def no_sooner(error: Exception, pause: float) -> float:
+    """A pause, lengthened to what the server asked for: a 429 does, and a 503 may."""
+    asked = getattr(error, "retry_after", None)
+    return pause if asked is None else max(pause, asked)
+
+
 def pause_before_retry(
     error: ToppyError,
     *,
@@ -42,7 +48,6 @@ def pause_before_retry(
     retries: int,
     elapsed: float,
     rng: Random,
-    asked: float | None = None,
 ) -> float | None:
     """Seconds to pause before the next send, or None when the call has failed for good.
 
@@ -52,9 +57,8 @@ def pause_before_retry(
         retries: How many sends may come after the first.
         elapsed: Seconds since the first send began.
         rng: The client's randomness.
-        asked: The pause that the server asked for (`Retry-After` of a 503), if any.
     """
     if attempt > retries or not is_passing(error):
         return None
-    pause = max(backoff(attempt, rng, first=FIRST_PAUSE, longest=LONGEST_PAUSE), asked or 0.0)
+    pause = no_sooner(error, backoff(attempt, rng, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
     return pause if elapsed + pause <= RETRY_FOR else None

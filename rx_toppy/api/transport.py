@@ -201,12 +201,11 @@ class Transport:
 
     async def close(self) -> None:
         """Ends what is under way with `ClientClosed`, hears its last words, frees the session."""
-        error = ClientClosed("the client was closed before this was sent")
         self._deadlines.end_all()
-        self._gate.close(error)
+        self._gate.close()
         for future in self._pauses:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(ClientClosed("the client was closed meanwhile"))
         if self._calls:
             self._idle = asyncio.get_running_loop().create_future()
             with suppress(TimeoutError):
@@ -282,7 +281,7 @@ class Transport:
             # It carries the request's headers, and so the token: it goes no further.
             text = f"that was no HTTP: {failed.status} {failed.message}"
         except Exception as failed:
-            reason, text = failed, f"there is no connection: {type(failed).__name__}: {failed}"
+            reason, text = failed, f"the connection failed: {type(failed).__name__}: {failed}"
         if self._home.closed:
             text = "the client was closed before the answer came"
             raise ClientClosed(text, method=route.method, url=url) from None

@@ -282,6 +282,24 @@ def test_a_header_without_a_usable_time_means_an_hour(header: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("30", 30.0),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        ("soon", None),
+        ("-1", None),
+        ("Wed, 15 Apr 99999999999999999999 12:00:00 GMT", None),
+    ],
+)
+def test_a_503_may_say_how_long(header: str | None, seconds: float | None) -> None:
+    """Where it does not, nothing is made up."""
+    error = failed(503, headers={} if header is None else {"Retry-After": header})
+    assert isinstance(error, errors.TopGGServerError)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
     ("body", "header"),
     [
         ({"retry-after": 86_401}, None),
