@@ -10,7 +10,7 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 
@@ -28,9 +28,13 @@ from rx_toppy import (
     PostEvent,
     RequestEvent,
     SimpleUser,
-    _demo,
+    demo,
 )
 from rx_toppy.cli import main
+from rx_toppy.demo.board import Board
+from rx_toppy.demo.lines import Lines
+from rx_toppy.demo.pipelines import NoPage, Page, Spent, Started, Top, Voted, _newcomers
+from rx_toppy.demo.screen import BLOCKS, Screen, drawn, sparkline
 from rx_toppy.models import Bot
 
 ROOT = Path(rx_toppy.__file__).parents[1]
@@ -225,34 +229,30 @@ def test_a_dumb_terminal_shows_lines(capsys, monkeypatch):
     out = io.StringIO()
     monkeypatch.setattr(out, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(_demo._view(out, _demo.Board()), _demo.Lines)
+    assert isinstance(demo._view(out, Board()), Lines)
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(_demo._view(out, _demo.Board()), _demo.Screen)
+    assert isinstance(demo._view(out, Board()), Screen)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.fixture
-def board() -> _demo.Board:
+def board() -> Board:
     """A board on which a good deal has happened."""
-    board = _demo.Board(seconds=90)
-    board.add(_demo.Started("http://127.0.0.1:43210/api"))
+    board = Board(seconds=90)
+    board.add(Started("http://127.0.0.1:43210/api"))
     for count in range(1_200, 1_260, 2):
         board.add(request("/bots/{id}/stats", method="POST"))
         board.add(PostEvent(BotStatsPayload(count)))
         board.add(request("/users/{id}"))
-        board.add(
-            _demo.Voted(f"a_user_{count}", "a bio that goes on and on, 長い, beyond all room")
-        )
+        board.add(Voted(f"a_user_{count}", "a bio that goes on and on, 長い, beyond all room"))
     board.add(request("/bots/{id}", status=404))
-    board.add(_demo.NoPage(1234567890, NotFound("no such bot", status=404)))
+    board.add(NoPage(1234567890, NotFound("no such bot", status=404)))
     board.add(AutopostFailed(ConnectionFailed("no answer, " + "and none, " * 20), 12.0))
-    board.add(_demo.Page(Bot(id=1, username="Test Bot", monthly_votes=1_234)))
+    board.add(Page(Bot(id=1, username="Test Bot", monthly_votes=1_234)))
     board.add(
-        _demo.Top(
-            [Bot(id=id, username=f"Bot {id}", monthly_votes=9_000 - id) for id in range(1, 11)]
-        )
+        Top([Bot(id=id, username=f"Bot {id}", monthly_votes=9_000 - id) for id in range(1, 11)])
     )
-    board.add(_demo.Spent(board.routes))
+    board.add(Spent(board.routes))
     return board
 
 
@@ -268,11 +268,11 @@ def request(route: str, *, method: str = "GET", status: int = 200) -> RequestEve
     )
 
 
-def screen(board: _demo.Board, width: int, height: int, encoding: str = "utf-8") -> list[str]:
+def screen(board: Board, width: int, height: int, encoding: str = "utf-8") -> list[str]:
     """The lines that a terminal of that size and encoding would get."""
     out = io.TextIOWrapper(io.BytesIO(), encoding)
     console = Console(file=out, width=width, height=height, color_system=None, force_terminal=True)
-    console.print(FullScreen(_demo.drawn(board, console)))
+    console.print(FullScreen(drawn(board, console)))
     out.seek(0)
     return out.read().split("\n")
 
@@ -315,7 +315,7 @@ def test_board_fits_any_size(board, width, height):
 
 def test_board_before_anything_has_happened():
     """An empty board says so, and has nothing to divide by."""
-    text = "\n".join(screen(_demo.Board(), 80, 24))
+    text = "\n".join(screen(Board(), 80, 24))
     for part in ("nothing posted yet", "nobody yet", "not known yet", "0 of 60 a minute"):
         assert part in text
 
@@ -331,7 +331,7 @@ def test_board_in_ascii(board):
 def test_lines_replace_what_an_encoding_lacks():
     """A name that the encoding of a pipe does not have costs question marks, and no more."""
     out = io.TextIOWrapper(io.BytesIO(), "ascii")
-    _demo.Lines(out).show(_demo.Voted("名前", ""))
+    Lines(out).show(Voted("名前", ""))
     out.seek(0)
     assert out.read().endswith("  vote      ??\n")
 
@@ -346,23 +346,23 @@ def test_demo_can_be_redirected_from_within(capsys):
 
 def test_budget_forgets_after_a_minute(board):
     """What the budget counts is the last minute, and only what is below /bots."""
-    assert board.spent(_demo._now()) == 31
-    assert board.spent(_demo._now() + timedelta(seconds=61)) == 0
+    assert board.spent(datetime.now(UTC)) == 31
+    assert board.spent(datetime.now(UTC) + timedelta(seconds=61)) == 0
 
 
 def test_sparkline_goes_from_the_least_to_the_greatest():
     """The least value is a low column, the greatest a full one, and the newest are on the right."""
-    assert _demo.sparkline([1, 8], 4, 1, _demo.BLOCKS) == ["▁▁██"]
-    assert _demo.sparkline([5, 5], 4, 1, _demo.BLOCKS) == ["▁▁▁▁"]
-    assert _demo.sparkline([0, 1, 2], 4, 2, _demo.BLOCKS) == ["  ██", "▁▁██"]
+    assert sparkline([1, 8], 4, 1, BLOCKS) == ["▁▁██"]
+    assert sparkline([5, 5], 4, 1, BLOCKS) == ["▁▁▁▁"]
+    assert sparkline([0, 1, 2], 4, 2, BLOCKS) == ["  ██", "▁▁██"]
 
 
 def test_newcomers_are_those_before_the_one_known():
     """Two looks at the voters, newest first, give those who voted in between, oldest first."""
     ada, ben, cleo = (SimpleUser(id=id) for id in (1, 2, 3))
-    assert _demo._newcomers([ada], [cleo, ben, ada]) == [ben, cleo]
-    assert _demo._newcomers([ada], [ada]) == []
-    assert _demo._newcomers([], [ben, ada]) == [ada, ben]
+    assert _newcomers([ada], [cleo, ben, ada]) == [ben, cleo]
+    assert _newcomers([ada], [ada]) == []
+    assert _newcomers([], [ben, ada]) == [ada, ben]
 
 
 # --- the rest ------------------------------------------------------------------------------------
@@ -440,6 +440,6 @@ def test_an_interrupt_before_anything_runs_is_quiet(capsys, monkeypatch):
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_demo, "run", interrupted)
+    monkeypatch.setattr(demo, "run", interrupted)
     assert main(["demo"]) == 130
     assert capsys.readouterr() == ("", "")
