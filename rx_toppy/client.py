@@ -105,6 +105,8 @@ class TopGG:
         self._home = Home()
         if post_to not in ("v0", "v1"):
             raise ValueError(f'post_to takes "v0" or "v1", not {post_to!r}')
+        if not isinstance(autopost, bool):
+            raise TypeError(f"autopost takes True or False, not {type(autopost).__name__}")
         every = seconds(interval, "interval")
         self._host = Host(bot)
         self._events = EventStream(self._home, _dispatch_of(bot))
@@ -421,7 +423,8 @@ class TopGG:
         return f"<TopGG for {self._host.bot!r}: {state}, {self._autopost!r}>"
 
     def __del__(self) -> None:
-        if not self._home.closed and hasattr(self, "_transport") and self._transport.is_open:
+        transport = getattr(self, "_transport", None)  # none where it could not be made
+        if transport is not None and transport.is_open and not self._home.closed:
             warnings.warn(
                 f"{self!r} was never closed: use `async with`, or `await client.close()`",
                 ResourceWarning,
@@ -499,8 +502,12 @@ def _checked_token(token: Any) -> str:
 def _checked_url(url: Any) -> str:
     if not isinstance(url, str):
         raise TypeError(f"base_url takes text, not {type(url).__name__}")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # an odd port, or brackets that do not match
+        is_url = False
+    if not is_url or not url.isprintable() or set(" ?#") & set(url):
         raise ValueError(f"base_url takes an http or https URL without a query, not {url!r}")
     if parts.username or parts.password:
         raise ValueError("base_url takes a URL without a username and password")

@@ -69,8 +69,8 @@ class ToppyError(Exception):
 
     def __str__(self) -> str:
         message = self._message()
-        if self.text and self.text not in message:
-            message = f"{message}: {self.text}" if message else self.text
+        if text := self._told():
+            message = f"{message}: {text}" if message else text
         if self.posted_shards:
             message += f"; posted before that: shards {', '.join(map(str, self.posted_shards))}"
         if self.method and self.url:
@@ -79,6 +79,9 @@ class ToppyError(Exception):
 
     def _message(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+    def _told(self) -> str:
+        return self.text
 
 
 class Ratelimited(ToppyError):
@@ -112,6 +115,10 @@ class Ratelimited(ToppyError):
         if self.internal:
             return f"held back to keep within top.gg's rate limits; try again in {self._wait} s"
         return f"top.gg says too many requests; try again in {self._wait} s"
+
+    def _told(self) -> str:
+        # Mere JSON says how long, and that has been said.
+        return "" if self.text.startswith("{") else self.text
 
     @property
     def _wait(self) -> str:

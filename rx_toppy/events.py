@@ -96,7 +96,7 @@ class PollFailed(Event, frozen=True):
 
 
 class EventStream(HotStream[Any]):
-    """All that a client does: requests, posts, autoposts, votes, and how they fail.
+    """All that a client does: requests, posts, autoposts, and how they fail.
 
     ```
     client.events: --Request-Post-Autopost----Request-AutopostFailed-->

@@ -81,8 +81,8 @@ def map_async(
         ValueError: a number is less than 1.
 
     Example:
-        >>> async def thank(event): await channel.send("A vote!")
-        >>> client.events.pipe(of_type(VoteEvent), map_async(thank)).subscribe()
+        >>> async def tell(event): await channel.send(f"Posted {int(event.stats)} servers")
+        >>> client.events.pipe(of_type(PostEvent), map_async(tell)).subscribe()
     """
     if not callable(fn):
         raise TypeError(f"map_async() takes a coroutine function, not {type(fn).__name__}")
@@ -204,7 +204,11 @@ class _Handlers:
             return
         self._is_over = True
         self._cancel()
-        self._observer.on_error(error)
+        try:
+            self._observer.on_error(error)
+        except Exception:
+            # Where nobody listens to errors, reactivex raises them here.
+            log.exception("%r failed in map_async(), and nobody took the error", self._fn)
 
     def _complete(self) -> None:
         self._source_is_over = True

@@ -433,7 +433,7 @@ class HotStream(Endless[T], Subject[T]):
                 try:
                     listener.on_next(value)
                 except (Exception, asyncio.CancelledError):
-                    log.exception("a subscriber of %r raised; it stays subscribed", self)
+                    log.exception("a subscriber of %r raised; the others are not touched", self)
 
     def __repr__(self) -> str:
         return f"<{self._label}: {len(self._listeners)} subscribers>"

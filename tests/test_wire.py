@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 import rx_toppy
-from rx_toppy import PostEvent, RateLimit, StandaloneBot, TopGG, errors
+from rx_toppy import PostEvent, RateLimit, StandaloneBot, TopGG, errors, of_type
 from tests.conftest import OWN_ID, TOKEN, MakeClient
 from tests.standin import Reply, Seen, StandIn, ok, status
 
@@ -324,7 +324,7 @@ async def test_stats_are_posted(
     topgg.default(status(200))
     client = make_client(bot)
     posts: list[Any] = []
-    client.events.subscribe(lambda event: posts.append(event) if type(event) is PostEvent else 0)
+    client.events.pipe(of_type(PostEvent)).subscribe(posts.append)
     payload = await client.post_stats(**options)
     assert [json.loads(seen.body) for seen in topgg.seen] == bodies
     for seen in topgg.seen:
@@ -343,7 +343,7 @@ async def test_a_post_that_fails_between_shards_says_which_were_posted(
     topgg.script(f"/bots/{OWN_ID}/stats", status(200), status(400))
     client = make_client(hosted(4, 5, 6, shard_count=8, shard_ids=[4, 5, 6]))
     posts: list[Any] = []
-    client.events.subscribe(lambda event: posts.append(event) if type(event) is PostEvent else 0)
+    client.events.pipe(of_type(PostEvent)).subscribe(posts.append)
     with pytest.raises(errors.InvalidRequest) as caught:
         await client.post_stats()
     assert caught.value.posted_shards == (4,)
@@ -523,6 +523,6 @@ def test_options_that_can_be_are_taken(options: dict[str, Any]) -> None:
     assert not TopGG(StandaloneBot(OWN_ID), token=TOKEN, **options).is_closed
 
 
-async def test_two_names_of_one_client() -> None:
+def test_one_client_has_two_names() -> None:
     """rx_toppy.Client is the same."""
     assert rx_toppy.Client is TopGG

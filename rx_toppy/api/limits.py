@@ -33,6 +33,7 @@ __all__ = ["DEFAULT_RATE_LIMITS", "Limiter", "RateLimit", "Ticket"]
 # A send that nobody waits for any more is believed to arrive within this many seconds of leaving.
 GIVEN_UP = 1.0
 
+
 # No block is believed to last longer than a day, whatever a 429 says.
 LONGEST_BLOCK = 86_400.0
 
@@ -109,7 +110,7 @@ class Window:
         places += [at + self.per for at in self.ended]
         places += [now + self.per] * self.in_flight
         turns, place = divmod(ahead, self.calls)
-        return places[place] + turns * self.per
+        return sorted(places)[place] + turns * self.per
 
 
 class Ticket:
@@ -233,10 +234,10 @@ class Limiter:
         """The send is over: its place is free `per` seconds from now.
 
         One that was given up (`answered=False`) may still be on its way to the server, and ends
-        `GIVEN_UP` seconds after it left at the earliest (or the window's length, if that is less).
+        `GIVEN_UP` seconds after it left at the earliest.
         """
+        at = now if answered else max(now, ticket.started + GIVEN_UP)
         for window in ticket.lane.windows:
-            at = now if answered else max(now, ticket.started + min(GIVEN_UP, window.per))
             window.end(at)
 
     def leave(self, ticket: Ticket) -> None:

@@ -6,14 +6,16 @@ is it gone through again, field by field and item by item, to keep all that make
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
@@ -27,8 +29,11 @@ from ..errors import (
     TopGGServerError,
     ToppyError,
 )
+from ..models import BotSearchResults
+from ..models.fields import Id, digits
+from .limits import LONGEST_BLOCK
 
-__all__ = ["Decoder", "failure", "retry_after"]
+__all__ = ["Decoder", "failure", "retry_after", "said", "without"]
 
 T = TypeVar("T")
 
@@ -44,27 +49,33 @@ class Decoder(Generic[T]):
     """Bytes to a model, leniently.
 
     What a field can't take becomes its default, an item that a list can't take is left out, counted
-    and warned of; a body that is not even of the right outline is an `InvalidResponse`.
+    and warned of; a body that is not even of the right outline is a `ValueError`.
     """
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        self._model = model
+        self._is_page = model is BotSearchResults
         # Ids are digits in text, so text must pass for a number. Dates are kept as text by the
         # models: as datetimes, "12" would pass for a moment in 1970.
         self._decoder = msgspec.json.Decoder(model, strict=False)
+        self._ids = _IdReader(model)
 
     def __call__(self, body: bytes) -> T:
         """The model, or a `ValueError` that says what is wrong with the body."""
         try:
-            return self._decoder.decode(body)  # type: ignore[no-any-return]
+            value = self._decoder.decode(body)
+            if self._ids.are_plain(value, body):
+                if self._is_page and value.skipped:  # that is ours to say, not the server's
+                    msgspec.structs.force_setattr(value, "skipped", 0)
+                return value  # type: ignore[no-any-return]
         except msgspec.ValidationError:
             pass
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(_not_json(body, error)) from None
         lenience = _Lenience()
         try:
-            value = lenience.read(self.model, msgspec.json.decode(body))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            value = lenience.read(self._model, _plain_json(body))
+        except (msgspec.ValidationError, ValueError, RecursionError) as error:
             raise ValueError(f"JSON of another shape than expected: {error}") from None
         if lenience.skipped:
             log.warning(
@@ -72,9 +83,40 @@ class Decoder(Generic[T]):
                 lenience.skipped,
                 lenience.first,
             )
-            if hasattr(value, "skipped"):
-                msgspec.structs.force_setattr(value, "skipped", lenience.skipped)
+        if self._is_page:
+            msgspec.structs.force_setattr(value, "skipped", lenience.skipped_models)
         return typing.cast("T", value)
+
+
+class _IdReader:
+    """Sees to it that what passed for an id is one: "1e2" passes for 100, as a number.
+
+    Discord's ids are long. Only a short one, or one that ends in noughts, can come from such a
+    text; the body is read again then, with the ids as text, which is quick.
+    """
+
+    def __init__(self, model: Any) -> None:
+        one = msgspec.defstruct("One", [("id", str | int | None, None)])
+        outline: Any = one
+        self._get: Callable[[Any], Iterable[Any]] = lambda value: (value,)
+        if model is BotSearchResults:
+            outline = msgspec.defstruct("Page", [("results", list[one])])  # type: ignore[valid-type]
+            self._get = attrgetter("results")
+        elif get_origin(model) is list:
+            outline, self._get = list[one], iter  # type: ignore[valid-type]
+        elif "id" not in model.__struct_fields__:
+            self._get = lambda _: ()
+        self._decoder = msgspec.json.Decoder(outline)
+
+    def are_plain(self, value: Any, body: bytes) -> bool:
+        """Whether all ids were digits, or numbers."""
+        for model in self._get(value):
+            if model.id < 10**15 or model.id % 10**6 == 0:
+                break
+        else:
+            return True
+        ids = [one.id for one in self._get(self._decoder.decode(body))]
+        return all([isinstance(id, int) or digits(id) is not None for id in ids])
 
 
 class _Lenience:
@@ -82,26 +124,37 @@ class _Lenience:
 
     def __init__(self) -> None:
         self.skipped = 0
+        self.skipped_models = 0
         self.first = ""
 
     def read(self, kind: Any, value: Any) -> Any:
         """`value` as a `kind`, as little lost as can be; a ValidationError if there's no way."""
         if get_origin(kind) in (typing.Union, types.UnionType):
-            kind = next(one for one in get_args(kind) if one is not types.NoneType)
+            if value is None:
+                return None
+            kinds = [one for one in get_args(kind) if one is not types.NoneType]
+            kind = kinds[0] if len(kinds) == 1 else kind
         if isinstance(value, list) and get_origin(kind) in (tuple, list):
             return get_origin(kind)(self._items(get_args(kind)[0], value))
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self._struct(kind, value)
+        if kind == Id and isinstance(value, (str, float)):
+            value = digits(value) if isinstance(value, str) else value
+            return msgspec.convert(value, kind)
         return msgspec.convert(value, kind, strict=False)
 
     def _items(self, kind: Any, values: list[Any]) -> list[Any]:
+        """The items that make sense; where a place in the list means something, None for others."""
         items = []
         for value in values:
             try:
                 items.append(self.read(kind, value))
             except msgspec.ValidationError as error:
                 self.skipped += 1
+                self.skipped_models += isinstance(kind, type) and issubclass(kind, msgspec.Struct)
                 self.first = self.first or str(error)
+                if types.NoneType in get_args(kind):
+                    items.append(None)
         return items
 
     def _struct(self, kind: type[msgspec.Struct], values: dict[str, Any]) -> msgspec.Struct:
@@ -133,14 +186,12 @@ def failure(
     now: datetime | None = None,
 ) -> ToppyError:
     """The error that a status other than 2xx means, with what the body says of it."""
-    text = said(body)
-    if len(token) > 3:  # a shorter one is no secret, and part of every other word
-        text = text.replace(token, "***")
+    text = said(body, token)
     now = now or datetime.now(UTC)
     about: dict[str, Any] = {"status": status, "method": method, "url": url, "text": text}
     if status == 429:
         wait = retry_after(headers, body, now)
-        return Ratelimited(BLOCK if wait is None else wait, **about)
+        return Ratelimited(BLOCK if wait is None else min(wait, LONGEST_BLOCK), **about)
     if status in (401, 403):
         return Forbidden("top.gg refused the token or what it was used for", **about)
     if status == 404:
@@ -149,7 +200,8 @@ def failure(
         return InvalidRequest(f"top.gg did not take the request (status {status})", **about)
     if 500 <= status < 600:
         trouble = TopGGServerError(f"top.gg is in trouble (status {status})", **about)
-        trouble.retry_after = _header_seconds(headers.get("Retry-After"), now)
+        wait = _header_seconds(headers.get("Retry-After"), now)
+        trouble.retry_after = None if wait is None else min(wait, LONGEST_BLOCK)
         return trouble
     if 300 <= status < 400:
         return InvalidResponse(f"top.gg sent a redirect (status {status}); not followed", **about)
@@ -172,21 +224,34 @@ def retry_after(headers: Mapping[str, str], body: bytes, now: datetime) -> float
     return max((wait for wait in said if wait is not None), default=None)
 
 
-def said(body: bytes) -> str:
-    """What an error body says, in at most a few lines of plain text."""
+def said(body: bytes, token: str = "") -> str:
+    """What an error body says, in at most a few lines of plain text, without the token."""
     text = body[: 8 * LONGEST_TEXT].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         title = re.search(r"<title[^>]*>([^<]*)</title>", text, re.IGNORECASE)
-        return f"an HTML page: {title[1].strip() if title else '(no title)'}"[:LONGEST_TEXT]
+        text = f"an HTML page: {title[1].strip() if title else '(no title)'}"
+    else:
+        text = _told(body) or text
+    text = without(token, text)
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def without(token: str, text: str) -> str:
+    """A text that may have come from the server, which may have repeated the token."""
+    # A shorter one is no secret, and part of every other word.
+    return text.replace(token, "***") if len(token) > 3 else text
+
+
+def _told(body: bytes) -> str:
+    """What a JSON body says is wrong, in the words of its usual fields."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        content = None
-    if isinstance(content, dict):
-        parts = [content.get(key) for key in ("title", "detail", "error", "message")]
-        told = ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
-        text = told or text
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+        return ""
+    if not isinstance(content, dict):
+        return ""
+    parts = [content.get(key) for key in ("title", "detail", "error", "message")]
+    return ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
 
 
 def _header_seconds(value: str | None, now: datetime) -> float | None:
@@ -197,7 +262,7 @@ def _header_seconds(value: str | None, now: datetime) -> float | None:
         return seconds
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -212,6 +277,11 @@ def _number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _plain_json(body: bytes) -> Any:
+    """JSON as Python has it. Numbers that are none of this world are infinite, or None."""
+    return json.loads(body.decode(), parse_int=lambda text: int(text) if len(text) < 30 else None)
 
 
 def _not_json(body: bytes, error: Exception) -> str:

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import aiohttp
-from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH
+from aiohttp.hdrs import CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -24,7 +24,7 @@ from ..home import Home
 from .deadlines import Deadlines
 from .gate import Gate
 from .limits import RateLimit, Ticket
-from .responses import failure
+from .responses import failure, without
 from .retries import pause_before_retry
 from .routes import Request, Route
 
@@ -268,26 +268,23 @@ class Transport:
                     body = await _body(response, whole=_matters(route, status))
                 else:
                     body = await response.read()
-                self._may_be_stale = True
+                if not self._may_be_stale and headers.get(CONNECTION) != "close":
+                    self._may_be_stale = True
                 return status, headers, body
         except TimeoutError:
             text = f"no answer within {self._timeout:g} s"
-        except _DroppedError as dropped:
-            reason, text = dropped.__cause__, f"the connection was lost: {dropped.__cause__!r}"
         except InvalidResponse as oversized:
             oversized.status, oversized.method, oversized.url = status, route.method, url
             raise
-        except aiohttp.ClientResponseError as failed:
-            # It carries the request's headers, and so the token: it goes no further.
-            text = f"that was no HTTP: {failed.status} {failed.message}"
         except Exception as failed:
-            reason, text = failed, f"the connection failed: {type(failed).__name__}: {failed}"
+            text, reason = _explained(failed)
         if self._home.closed:
             text = "the client was closed before the answer came"
             raise ClientClosed(text, method=route.method, url=url) from None
         if status is not None and not _matters(route, status):
             return status, headers, b""  # the status says it all; the body was of no interest
         try:
+            text = without(self._token, text)
             raise ConnectionFailed(text, status=status, method=route.method, url=url) from reason
         finally:
             reason = None  # as in `send`
@@ -303,8 +300,9 @@ class Transport:
         try:
             return route.decoder(body)
         except ValueError as reason:
-            text = f"top.gg sent {reason}"
-            raise InvalidResponse(text, status=status, method=route.method, url=url) from None
+            text = without(self._token, f"top.gg sent {reason}")
+        # Not from within `except`: the reason holds the body, which is too much to keep.
+        raise InvalidResponse(text, status=status, method=route.method, url=url)
 
     def _end(
         self,
@@ -377,6 +375,21 @@ async def _send_once(
         raise
     except DROPPED as error:
         raise _DroppedError from error
+
+
+def _explained(error: Exception) -> tuple[str, BaseException | None]:
+    """What kept an answer from coming, in words, and as a cause.
+
+    A cause is kept only where it is known to carry neither the request's headers, and with them the
+    token, nor what the server said, which may repeat it.
+    """
+    if isinstance(error, _DroppedError):
+        return f"the connection was lost: {error.__cause__!r}", error.__cause__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"there is no connection: {error}", error
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"that was no HTTP: {error.message}", None
+    return f"the connection failed: {type(error).__name__}: {error}", None
 
 
 def _matters(route: Route[Any], status: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, overload
 import msgspec
 from msgspec import field
 
-from .fields import Id, Text, TextItems, UserCache, Whole, aware, short_repr
+from .fields import Id, RawIds, Text, TextItems, UserCache, Whole, aware, digits, short_repr
 
 __all__ = ["Bot", "BotSearchResults"]
 
@@ -59,8 +59,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lib: Text = None
     date: Text = None
     _tags: TextItems = field(name="tags", default=())
-    _owners: tuple[Id, ...] | None = field(name="owners", default=())
-    _guilds: tuple[Id, ...] | None = field(name="guilds", default=())
+    _owners: RawIds = field(name="owners", default=())
+    _guilds: RawIds = field(name="guilds", default=())
     _invite: Text = field(name="invite", default=None)
     _donations: Text = field(name="donatebotguildid", default=None)
 
@@ -77,12 +77,12 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def owners(self) -> tuple[int, ...]:
         """The ids of its owners, the main one first."""
-        return self._owners or ()
+        return _ids(self._owners)
 
     @property
     def featured_guilds(self) -> tuple[int, ...]:
         """The ids of the guilds that its page shows."""
-        return self._guilds or ()
+        return _ids(self._guilds)
 
     @property
     def invite(self) -> str:
@@ -99,8 +99,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def donations_guild(self) -> int | None:
         """The id of the guild that takes its donations."""
-        digits = self._donations or ""
-        return int(digits) if digits.isascii() and digits.isdigit() else None
+        return digits(self._donations)
 
     def user(self, state: UserCache) -> Any:
         """The Discord user that `state` (a Discord client) has in its cache, or None."""
@@ -110,6 +109,10 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return short_repr(
             self, "id", "username", "server_count", "monthly_votes", "all_time_votes", "certified"
         )
+
+
+def _ids(raw: RawIds) -> tuple[int, ...]:
+    return tuple(id for id in map(digits, raw or ()) if id is not None)
 
 
 class BotSearchResults(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +136,7 @@ class BotSearchResults(msgspec.Struct, frozen=True, kw_only=True):
     offset: Whole = None
     count: Whole = None
     total: Whole = None
-    skipped: int = field(name="_skipped", default=0)
+    skipped: int = 0
 
     def __iter__(self) -> Iterator[Bot]:
         return iter(self.results)

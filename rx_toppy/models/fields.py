@@ -7,11 +7,24 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-__all__ = ["Id", "Text", "TextItems", "UserCache", "Whole", "avatar_url", "aware", "short_repr"]
+__all__ = [
+    "Id",
+    "RawIds",
+    "Text",
+    "TextItems",
+    "UserCache",
+    "Whole",
+    "avatar_url",
+    "aware",
+    "digits",
+    "short_repr",
+]
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Text = str | None
 Whole = int | None
+# Ids that stand in lists are kept as they came, and read when they are asked for.
+RawIds = tuple[str | int, ...] | None
 TextItems = tuple[str, ...] | None
 
 CDN = "https://cdn.discordapp.com"
@@ -37,6 +50,14 @@ def aware(text: str | None) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
+def digits(text: str | int | None) -> int | None:
+    """The number that a text of digits is, or None where it is no id; a number is what it is."""
+    if isinstance(text, int):
+        return text if 0 < text < 2**63 else None
+    is_number = text and len(text) < 20 and text.isascii() and text.isdigit()
+    return digits(int(text or 0)) if is_number else None
+
+
 def avatar_url(user_id: int, avatar: str | None, discriminator: str | None) -> str:
     """Where a user's avatar lies: at the URL that was given, or on Discord's CDN.
 
@@ -47,8 +68,7 @@ def avatar_url(user_id: int, avatar: str | None, discriminator: str | None) -> s
         if avatar.startswith(("https://", "http://")):
             return avatar
         return f"{CDN}/avatars/{user_id}/{avatar}.{'gif' if avatar.startswith('a_') else 'png'}"
-    digits = (discriminator or "").lstrip("#")
-    number = int(digits) if digits.isascii() and digits.isdigit() else 0
+    number = digits((discriminator or "").lstrip("#")) or 0
     return f"{CDN}/embed/avatars/{number % 5 if number else (user_id >> 22) % 6}.png"
 
 

@@ -22,17 +22,17 @@ class BotStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     server_count: Whole = None
     shard_count: Whole = None
-    _shards: tuple[int, ...] | None = field(name="shards", default=())
+    _shards: tuple[Whole, ...] | None = field(name="shards", default=())
 
     @property
     def shards(self) -> dict[int, int]:
         """Guilds by shard id; empty where the bot did not post them."""
-        return dict(enumerate(self._shards or ()))
+        return {id: count for id, count in enumerate(self._shards or ()) if count is not None}
 
     @property
     def reliable(self) -> bool:
         """Whether the total is the sum of the shards."""
-        return self.server_count is not None and self.server_count == sum(self._shards or ())
+        return self.server_count is not None and self.server_count == sum(self.shards.values())
 
     def __repr__(self) -> str:
         return short_repr(self, "server_count", "shard_count", "shards")

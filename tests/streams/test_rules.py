@@ -4,7 +4,6 @@ import asyncio
 import functools
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,11 @@ import reactivex
 from reactivex import operators as ops
 from reactivex.observer import Observer
 
-from rx_toppy import RateLimit, Ratelimited, RequestEvent, TopGG, TopGGServerError
-from tests.standin import StandIn, ThreadedStandIn, hang, ok, stall_body, status
+from rx_toppy import ClientClosed, RateLimit, Ratelimited, RequestEvent, TopGG, TopGGServerError
+from tests.standin import Answer, StandIn, ThreadedStandIn, hang, ok, stall_body, status
 
 from .conftest import NewClient
 from .helpers import (
-    BOT,
     CASES,
     PATIENCE,
     Boom,
@@ -376,6 +374,78 @@ async def test_a_disposed_waiter_gives_its_place_back(
     assert heard.nothing  # it waits a minute
     subscription.dispose()
     assert len(server.seen) == 2
+
+
+@every_call
+@pytest.mark.parametrize("answer", [None, status(503)], ids=["success", "failure"])
+async def test_dispose_when_its_request_is_over(
+    case: Case, answer: Answer | None, new_client: NewClient, server: StandIn
+) -> None:
+    """Disposed of by a subscriber of its own RequestEvent, it is neither heard nor sent again."""
+    client = new_client(retries=3)
+    if answer is not None:
+        server.reply(case.path, answer)
+    heard, events = Heard(), Heard()
+
+    def leave(event: RequestEvent) -> None:
+        events.on_next(event)
+        subscription.dispose()
+
+    client.events.subscribe(leave)
+    subscription = case.make(client).subscribe(heard)
+    await events.count(1)
+    await settled()
+    assert heard.nothing
+    assert server.paths == [case.path]
+
+
+async def test_many_are_disposed_of_at_once(client: TopGG, server: StandIn) -> None:
+    """Fifty calls in flight that are disposed of at once leave no connection behind."""
+    server.reply("GET /bots/2", hang())
+    heard = Heard()
+    subscriptions = [client.fetch_bot(2).subscribe(heard) for _ in range(50)]
+    await server.arrived(50)
+    for subscription in subscriptions:
+        subscription.dispose()
+    await settled()
+    await server.connected(0)
+    assert heard.nothing
+
+
+async def test_sharing_a_call(client: TopGG, server: StandIn) -> None:
+    """`ops.share()` makes one request for several subscribers; the last to leave cancels it."""
+    server.script("GET /bots/2", hang(), ok({"id": "2"}))
+    shared = client.fetch_bot(2).pipe(ops.share())
+    one, other = Heard(), Heard()
+    first, second = shared.subscribe(one), shared.subscribe(other)
+    await server.arrived(1)
+    first.dispose()
+    await turns()
+    assert tasks_left()
+    second.dispose()
+    await settled()
+    await server.connected(0)
+    shared.subscribe(one)
+    shared.subscribe(other)
+    await other.over()
+    assert len(one.values) == len(other.values) == 1
+    assert len(server.seen) == 2
+
+
+async def test_cancelling_the_await_of_a_composition(client: TopGG, server: StandIn) -> None:
+    """Cancelling the task that awaits a composition stops the request behind it."""
+    server.reply("GET /bots/2", hang())
+
+    async def work() -> None:
+        await client.fetch_bot(2).pipe(ops.map(no_op))
+
+    task = asyncio.ensure_future(work())
+    await server.arrived(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await settled()
+    await server.connected(0)
 
 
 async def test_timeout_operator_cancels(client: TopGG, server: StandIn) -> None:
@@ -971,6 +1041,68 @@ def test_run_on_a_loop_that_stands_still(far: ThreadedStandIn, far_client: NewCl
     assert [seen.connection for seen in far.seen] == [1, 1]
 
 
+def test_subscribed_while_the_loop_stands_still(
+    far: ThreadedStandIn, far_client: NewClient
+) -> None:
+    """Subscribed to while the client's loop is open but not running, it runs when that does."""
+    client = far_client()
+    heard: list[int] = []
+    with asyncio.Runner() as runner:
+
+        async def use() -> None:
+            await client.is_weekend()
+
+        runner.run(use())
+        client.fetch_bot(2).subscribe(lambda bot: heard.append(bot.id))
+        on_thread(lambda: client.fetch_bot(2).subscribe(lambda bot: heard.append(bot.id)))
+        assert heard == []
+
+        async def wait() -> None:
+            await asyncio.to_thread(far.arrived, 3)
+            while len(heard) < 2:
+                await asyncio.sleep(0.001)
+            await client.close()
+
+        runner.run(wait())
+    assert heard == [2, 2]
+
+
+async def test_run_on_a_thread_when_the_client_is_closed(client: TopGG, server: StandIn) -> None:
+    """`call.run()` on another thread raises ClientClosed when the client is closed meanwhile."""
+    server.reply("GET /bots/2", hang())
+    running = asyncio.ensure_future(asyncio.to_thread(client.fetch_bot(2).run))
+    await server.arrived(1)
+    await client.close()
+    with pytest.raises(ClientClosed):
+        await running
+
+
+def test_run_on_a_thread_when_the_loop_ends(far: ThreadedStandIn, far_client: NewClient) -> None:
+    """`call.run()` on another thread does not hang when the loop that it runs on ends."""
+    client = far_client()
+    far.reply("GET /bots/2", hang())
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            client.fetch_bot(2).run()
+        except BaseException as error:  # whatever it is
+            raised.append(error)
+
+    async def main() -> threading.Thread:
+        await client.is_weekend()
+        thread = threading.Thread(target=run)
+        thread.start()
+        await asyncio.to_thread(far.arrived, 2)
+        return thread
+
+    thread = asyncio.run(main())
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert len(raised) == 1
+    asyncio.run(client.close())
+
+
 # --- hot ---
 
 
@@ -1022,8 +1154,7 @@ async def test_hot_streams_complete_with_the_client(hot: Hot, new_client: NewCli
     client = new_client()
     heard, late = Heard(), Heard()
     hot.of(client).subscribe(heard)
-    with suppress(asyncio.CancelledError):
-        await client.close()
+    await client.close()
     hot.of(client).subscribe(late)
     await client.close()
     for one in (heard, late):
@@ -1045,16 +1176,3 @@ async def test_an_iteration_ends_with_the_client(hot: Hot, new_client: NewClient
     async with asyncio.timeout(PATIENCE):
         values = await reading
     assert len(values) <= 1
-
-
-async def test_events_are_a_subject_of_posts(new_client: NewClient) -> None:
-    """A post is heard on `autopost` and, as events, on `events`: one of each."""
-    client = new_client()
-    posts, events = Heard(), Heard()
-    client.autopost.subscribe(posts)
-    client.events.subscribe(events)
-    client.autopost.start()
-    await posts.count(1)
-    assert [int(stats) for stats in posts.values] == [7]
-    assert len(events.values) == 3
-    assert BOT > 0
