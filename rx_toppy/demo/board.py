@@ -34,7 +34,7 @@ class Board:
         self.servers: list[int] = []
         self.posts = 0
         self.failures = 0
-        self.statuses: Counter[int | None] = Counter()
+        self.answers: Counter[str] = Counter()
         self.routes: Counter[str] = Counter()
         self.elapsed: defaultdict[str, float] = defaultdict(float)
         self.voters: deque[Voted] = deque(maxlen=50)
@@ -65,7 +65,9 @@ class Board:
 
     def _add_request(self, event: RequestEvent) -> None:
         route = route_of(event)
-        self.statuses[event.status] += 1
+        # Without an error nobody waited for the answer any more: the demo had come to its end.
+        missing = "given up" if event.error is None else "no answer"
+        self.answers[missing if event.status is None else str(event.status)] += 1
         self.routes[route] += 1
         self.elapsed[route] += event.elapsed
         if event.route.startswith(BUDGET.prefix):
@@ -79,10 +81,7 @@ class Board:
 
     def summary(self) -> str:
         """What is left to say at the end, in a few lines."""
-        statuses = ", ".join(
-            f"{count} x {'no answer' if status is None else status}"
-            for status, count in self.statuses.most_common()
-        )
+        answers = ", ".join(f"{count} x {what}" for what, count in self.answers.most_common())
         servers = "none posted"
         if self.servers:
             first, last = self.servers[0], self.servers[-1]
@@ -91,7 +90,7 @@ class Board:
             f"The demo ran for {_duration(self.ended - self.began)}.\n"
             f"  posts       {self.posts}, and {self.failures} failed\n"
             f"  servers     {servers}\n"
-            f"  requests    {sum(self.statuses.values())}{': ' if statuses else ''}{statuses}\n"
+            f"  requests    {self.answers.total()}{': ' if answers else ''}{answers}\n"
             f"  new voters  {self.votes}\n"
         )
 

@@ -570,12 +570,18 @@ async def _from_thread(call: Any, heard: Heard) -> None:
     await asyncio.to_thread(call.subscribe, heard)
 
 
+# What is heard here is what comes out of the call: a foreign operator behind it may well complete
+# on its own thread.
+
+
 async def _from_timer(call: Any, heard: Heard) -> None:
-    reactivex.timer(0.01).pipe(ops.flat_map(lambda _: call)).subscribe(heard)
+    reactivex.timer(0.01).pipe(ops.flat_map(lambda _: call.pipe(ops.do(heard)))).subscribe(no_op)
 
 
 async def _after_delay(call: Any, heard: Heard) -> None:
-    reactivex.of(1).pipe(ops.delay(0.01), ops.flat_map(lambda _: call)).subscribe(heard)
+    reactivex.of(1).pipe(
+        ops.delay(0.01), ops.flat_map(lambda _: call.pipe(ops.do(heard)))
+    ).subscribe(no_op)
 
 
 ELSEWHERE = {"thread": _from_thread, "timer": _from_timer, "delay": _after_delay}
