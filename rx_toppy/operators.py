@@ -148,9 +148,13 @@ class _Handlers:
         if self._loop is here and here is not None:
             action(*values)
         elif self._loop is None:
-            self._observer.on_error(
-                RuntimeError("map_async() needs an event loop: subscribe to it while one runs")
-            )
+            # A value needs a loop; an end does not, for nothing can be under way.
+            if action == self._add:
+                action = self._fail
+                values = (
+                    RuntimeError("map_async() needs an event loop: subscribe to it while one runs"),
+                )
+            action(*values)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(action, *values)
 

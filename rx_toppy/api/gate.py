@@ -26,6 +26,7 @@ class Gate:
         self._limiter = Limiter(limits)
         self._max_wait = float("inf") if max_wait is None else max_wait
         self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     def ask(self, path: str, now: float) -> Ticket:
         """A place for one send, until its `end`: granted at once, or else to be waited for."""
@@ -64,6 +65,8 @@ class Gate:
         self._wake(loop)
         try:
             await waiter.turn
+            if self._is_closed:  # just when the turn came
+                raise waiter.closed()
         except BaseException:
             limiter.leave(ticket)
             self._wake(loop)
@@ -99,9 +102,10 @@ class Gate:
 
     def close(self) -> None:
         """Sends all who wait away."""
+        self._is_closed = True
         for ticket in self._limiter.waiting():
             if ticket.waiter is not None:
-                ticket.waiter.fail(ClientClosed("the client was closed before this was sent"))
+                ticket.waiter.fail(ticket.waiter.closed())
         if self._timer is not None:
             self._timer.cancel()
 
@@ -147,6 +151,11 @@ class Waiter:
     def refuse(self, wait: float) -> None:
         """They would have to wait too long."""
         self.fail(Ratelimited(wait, internal=True, method=self._method, url=self._url))
+
+    def closed(self) -> ClientClosed:
+        """The error of those who wait when the client is closed."""
+        text = "the client was closed before this was sent"
+        return ClientClosed(text, method=self._method, url=self._url)
 
     def fail(self, error: Exception) -> None:
         """Their turn won't come."""

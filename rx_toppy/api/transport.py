@@ -180,6 +180,7 @@ class Transport:
         self._pauses.add(future)
         try:
             await future
+            self._home.bind()  # it may have been closed just when the time was up
         finally:
             self._pauses.discard(future)
             handle.cancel()

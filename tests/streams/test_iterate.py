@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import reactivex
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
 from reactivex.disposable import Disposable
@@ -256,6 +258,62 @@ async def test_overflow_stops_a_synchronous_source() -> None:
     assert came == [0, 1, 2]
     assert isinstance(error, BufferOverflow)
     assert made < 10
+
+
+class Model:
+    """What a buffer of that size must do, in so many words."""
+
+    def __init__(self, size: int, overflow: str) -> None:
+        self.size = size
+        self.overflow = overflow
+        self.items: list[int] = []
+        self.dropped = 0
+        self.has_overflown = False
+
+    def push(self, item: int) -> None:
+        if self.has_overflown:
+            return
+        if len(self.items) < self.size:
+            self.items.append(item)
+        elif self.overflow == "error":
+            self.has_overflown = True
+        else:
+            self.dropped += 1
+            if self.overflow == "drop_oldest":
+                self.items = [*self.items[1:], item]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    size=st.integers(1, 5),
+    overflow=st.sampled_from(["error", "drop_oldest", "drop_newest"]),
+    steps=st.lists(st.integers(0, 7), max_size=20),
+)
+def test_whatever_the_order_of_emitting_and_reading(
+    size: int, overflow: Any, steps: list[int]
+) -> None:
+    """A buffer does what its policy says, however emitting and reading take turns."""
+
+    async def main() -> None:
+        model, source = Model(size, overflow), Source()
+        iteration = iterate(source.observable, size, overflow)
+        items = aiter(iteration)
+        number = 0
+        for step in steps:
+            if step:
+                for _ in range(step):
+                    number += 1
+                    source.feed(number)
+                    model.push(number)
+            elif model.items:
+                assert await anext(items) == model.items.pop(0)
+        assert iteration.dropped == model.dropped
+        source.subject.on_completed()
+        came, error = await until_error(items)
+        assert came == model.items
+        assert isinstance(error, BufferOverflow) is model.has_overflown
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,22 @@ def test_closing_after_the_loop_has_gone(far: ThreadedStandIn, far_client: NewCl
     assert ended == [True]
 
 
+def test_closing_while_the_loop_stands_still(far: ThreadedStandIn, far_client: NewClient) -> None:
+    """A client whose loop is open but does not run can be closed in another."""
+    with no_warnings():
+        client = far_client()
+        ended: list[bool] = []
+        client.events.subscribe(on_completed=lambda: ended.append(True))
+        with asyncio.Runner() as runner:
+            runner.run(use(client))
+            asyncio.run(client.close())
+            assert client.is_closed
+            assert ended == [True]
+            with pytest.raises(ClientClosed):
+                runner.run(use(client))
+        far.connected(0)
+
+
 class State:
     """A moment at which the client is closed."""
 

@@ -629,6 +629,27 @@ async def test_a_hot_stream_emits_on_the_loop(hot: Hot, new_client: NewClient) -
     assert heard.threads == {threading.get_ident()}
 
 
+async def test_retried_on_another_thread(client: TopGG, server: StandIn) -> None:
+    """What `ops.retry` subscribes to again on a timer thread runs on the client's loop as well."""
+    server.script("GET /bots/2", hang(), ok({"id": "2"}))
+    heard = Heard()
+    call = client.fetch_bot(2).pipe(ops.do(heard))
+    call.pipe(ops.timeout(0.1), ops.retry(2)).subscribe(no_op)
+    await heard.over()
+    await settled()
+    assert [bot.id for bot in heard.values] == [2]
+    assert heard.threads == {threading.get_ident()}
+    assert len(server.seen) == 2
+    await server.connected(1)
+
+
+async def test_running_a_composition_on_a_thread(client: TopGG, server: StandIn) -> None:
+    """reactivex's own `run()` of a composition works on another thread."""
+    await client.is_weekend()
+    named = client.fetch_bot(2).pipe(ops.map(lambda bot: bot.id))
+    assert await asyncio.to_thread(named.run) == 2
+
+
 async def test_subscribed_from_another_loop(client: TopGG, server: StandIn) -> None:
     """Subscribed to on a thread with a loop of its own, a call runs on the client's loop."""
     await client.is_weekend()
