@@ -152,7 +152,14 @@ class InvalidResponse(ToppyError):
 
 
 class ConnectionFailed(ToppyError):
-    """There was no whole answer: refused, reset, cut off in the middle, or timed out."""
+    """There was no whole answer: refused, reset, cut off in the middle, or timed out.
+
+    Attributes:
+        was_kept_alive: Whether it was lost on a connection that an earlier request had left open.
+            Then the server may have let go of it just when the request went out.
+    """
+
+    was_kept_alive: bool = False
 
 
 class ClientClosed(ToppyError):

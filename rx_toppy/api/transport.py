@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from random import Random
 from typing import Any, TypeVar
 
 import aiohttp
-from aiohttp.hdrs import CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -95,8 +97,6 @@ class Transport:
         # Middlewares given to a request replace those of its session: a user's own come along.
         self._middlewares = (*(getattr(session, "_middlewares", None) or ()), _send_once)
         self._keeper: AsyncGenerator[None, None] | None = None
-        # Whether a connection may be lying around that the server has let go of meanwhile.
-        self._may_be_stale = False
         self._pauses: set[asyncio.Future[None]] = set()
         self._calls = 0
         self._idle: asyncio.Future[None] | None = None
@@ -133,7 +133,6 @@ class Transport:
                     )
                 began = ticket.started
                 first = began if first is None else first
-                may_be_stale = self._may_be_stale
                 status: int | None = None
                 try:
                     status, headers, body = await self._exchange(request, url, loop)
@@ -149,11 +148,9 @@ class Transport:
                     return value
                 if not route.repeatable:
                     raise error
-                if attempt == 1 and may_be_stale and isinstance(error.__cause__, DROPPED):
-                    # The keep-alive race: the server let go of an idle connection just when the
-                    # request went out on it. Nobody has answered it; it is sent again at once,
-                    # and even where `retries` is 0: the race is none of the caller's business.
-                    self._may_be_stale = False
+                if attempt == 1 and isinstance(error, ConnectionFailed) and error.was_kept_alive:
+                    # The keep-alive race: nobody has answered it; it is sent again at once, and
+                    # even where `retries` is 0: the race is none of the caller's business.
                     continue
                 pause = pause_before_retry(
                     error,
@@ -229,7 +226,6 @@ class Transport:
         self._deadlines = Deadlines(self._timeout)
         self._pauses = set()
         self._calls = 0
-        self._may_be_stale = False
         self._keeper = None
         if self._is_own_session:
             self.session = None
@@ -248,6 +244,8 @@ class Transport:
         status: int | None = None
         headers: Any = None
         reason: BaseException | None = None
+        made: list[socket.socket] = []
+        before = _made.set(made)
         try:
             with self._deadlines.begin(loop):
                 if session is None or (self._is_own_session and session.closed):
@@ -269,8 +267,6 @@ class Transport:
                     body = await _body(response, whole=_matters(route, status))
                 else:
                     body = await response.read()
-                if not self._may_be_stale and headers.get(CONNECTION) != "close":
-                    self._may_be_stale = True
                 return status, headers, body
         except TimeoutError:
             text = f"no answer within {self._timeout:g} s"
@@ -279,6 +275,8 @@ class Transport:
             raise
         except Exception as failed:
             text, reason = _explained(failed)
+        finally:
+            _made.reset(before)
         if self._home.closed:
             text = "the client was closed before the answer came"
             raise ClientClosed(text, method=route.method, url=url) from None
@@ -286,9 +284,11 @@ class Transport:
             return status, headers, b""  # the status says it all; the body was of no interest
         try:
             text = without(self._token, text)
-            raise ConnectionFailed(text, status=status, method=route.method, url=url) from reason
+            lost = ConnectionFailed(text, status=status, method=route.method, url=url)
+            lost.was_kept_alive = isinstance(reason, DROPPED) and not made
+            raise lost from reason
         finally:
-            reason = None  # as in `send`
+            lost = reason = None  # type: ignore[assignment]  # as in `send`
 
     def _read(self, request: Request[T], url: str, status: int, headers: Any, body: bytes) -> T:
         """What an answer means: a model, or the one error that it is."""
@@ -337,12 +337,28 @@ class Transport:
     def _open(self) -> aiohttp.ClientSession:
         """A session of our own, on the loop that runs."""
         # No cookies: an API client has no use for them, and a proxy's would only be carried along.
-        session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=NO_TIMEOUT)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=_make_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=NO_TIMEOUT,
+        )
         self.session = session
         self._keeper = _keep(session)
         with suppress(StopIteration):
             self._keeper.__anext__().send(None)
         return session
+
+
+# The sockets that were made for the present attempt: none when a connection was at hand. (Of a
+# session that was handed in nobody can tell; aiohttp takes all of its connections for old ones.)
+_made: ContextVar[list[socket.socket]] = ContextVar("rx_toppy_made")
+
+
+def _make_socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    _made.get([]).append(made)
+    return made
 
 
 class _DroppedError(Exception):

@@ -2,7 +2,7 @@
 
 Demos, notebooks and tests talk to it instead of to the real thing. It behaves as top.gg
 does, the token, the rate limits and the hour's block included, and its data is the same
-for the same seed.
+for the same seed. What can go wrong can be switched on: see `faults`, and `Sandbox.fail`.
 
 Example:
     ::
@@ -14,7 +14,10 @@ Example:
                     print(await answer.json())
 """
 
+from rx_toppy.sandbox import faults
 from rx_toppy.sandbox.limits import Limit
-from rx_toppy.sandbox.server import Sandbox, SeenRequest
+from rx_toppy.sandbox.record import SeenRequest
+from rx_toppy.sandbox.server import Sandbox
+from rx_toppy.sandbox.switches import FaultSwitch
 
-__all__ = ["Limit", "Sandbox", "SeenRequest"]
+__all__ = ["FaultSwitch", "Limit", "Sandbox", "SeenRequest", "faults"]

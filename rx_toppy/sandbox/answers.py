@@ -1,7 +1,10 @@
-"""What the sandbox answers with: JSON, errors too."""
+"""What the sandbox answers with: JSON, errors too; and the ways of not answering properly."""
+
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 _encoder = msgspec.json.Encoder()
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
@@ -14,6 +17,55 @@ class Refused(Exception):
         super().__init__(status, message)
         self.status = status
         self.message = message
+
+
+class Unanswered(web.StreamResponse):
+    """Takes the place of an answer where none is sent: its connection ends.
+
+    Args:
+        act: What is done to the request's connection before that. It is called when the
+            answer would be sent, so when the request is in the record.
+    """
+
+    def __init__(self, act: Callable[[web.BaseRequest], Awaitable[None]] | None = None) -> None:
+        super().__init__()
+        self._act = act
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send nothing; only act."""
+        if self._act is not None:
+            await self._act(request)
+        return None
+
+    async def write_eof(self, _: bytes = b"") -> None:
+        """Send nothing."""
+
+
+class Shortened(web.StreamResponse):
+    """An answer whose body breaks off: Content-Length promises more, then the connection ends.
+
+    Args:
+        whole: The answer as it should have been.
+        share: How much of its body is sent, from 0 to below 1.
+    """
+
+    def __init__(self, whole: web.Response, share: float) -> None:
+        super().__init__(status=whole.status, reason=whole.reason, headers=whole.headers)
+        body = whole.body if isinstance(whole.body, bytes) else b""
+        # Of an empty body, one byte that never comes is the least that can be missing.
+        self.content_length = max(1, len(body))
+        self._part = body[: int(len(body) * share)]
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send the head, which says nothing yet of the end of the connection."""
+        writer = await super().prepare(request)
+        self.force_close()
+        return writer
+
+    async def write_eof(self, _: bytes = b"") -> None:
+        """Send the part, as if it were all."""
+        await super().write_eof(self._part)
 
 
 def answer(data: object, status: int = 200) -> web.Response:

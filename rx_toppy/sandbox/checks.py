@@ -27,14 +27,41 @@ def seconds(value: object, name: str) -> float:
         TypeError: It is neither a number nor a timedelta.
         ValueError: It is not finite or not above zero.
     """
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be seconds or a timedelta, not {value!r}")
-    duration = number(value, name)
+    duration = _duration(value, name)
     if duration <= 0:
         raise ValueError(f"{name} must be longer than nothing, not {value!r}")
     return duration
+
+
+def span(value: object, name: str) -> tuple[float, float]:
+    """Give a duration, or the pair of the shortest and the longest, as two times in seconds.
+
+    Raises:
+        TypeError: It is neither a number nor a timedelta nor a pair of them.
+        ValueError: One is not finite or below zero, or the pair is the wrong way round.
+    """
+    if isinstance(value, tuple | list):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be one duration or a pair of them, not {value!r}")
+        least, most = (_duration(end, name) for end in value)
+    else:
+        least = most = _duration(value, name)
+    if not 0 <= least <= most:
+        raise ValueError(f"{name} must be at least 0, and a pair go upwards, not {value!r}")
+    return least, most
+
+
+def share(value: object, name: str) -> float:
+    """Give a number from 0 to 1, both included, as a float.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not from 0 to 1.
+    """
+    part = number(value, name)
+    if not 0 <= part <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, not {value!r}")
+    return part
 
 
 def whole(value: object, name: str, *, least: int, most: int | None = None) -> int:
@@ -88,3 +115,11 @@ def secret(value: object, name: str) -> str:
     if not value or not value.isascii() or not value.isprintable() or value != value.strip():
         raise ValueError(f"{name} must be printable ASCII without spaces around it")
     return value
+
+
+def _duration(value: object, name: str) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be seconds or a timedelta, not {value!r}")
+    return number(value, name)

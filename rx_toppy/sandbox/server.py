@@ -4,18 +4,22 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import TracebackType
 from typing import Self
 
-import msgspec
 from aiohttp import web
 
 from rx_toppy.sandbox import checks
-from rx_toppy.sandbox.answers import Refused, answer
+from rx_toppy.sandbox.answers import Refused, Unanswered, answer
 from rx_toppy.sandbox.data import World
+from rx_toppy.sandbox.faults import Fault
 from rx_toppy.sandbox.limits import DEFAULT_LIMITS, Budget, LimitLike
+from rx_toppy.sandbox.line import Latency, Line
+from rx_toppy.sandbox.record import SeenRequest
+from rx_toppy.sandbox.switches import FaultSwitch, Switches
 from rx_toppy.sandbox.v0 import V0
 from rx_toppy.sandbox.votes import is_weekend
 
@@ -23,41 +27,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BASE = "/api"
 MOST_REQUESTS_KEPT = 10_000
-# Every answer is made at once: only a client that never finishes its request takes longer.
+# All that waits is told to go on: only a client that never finishes its request takes longer.
 SHUTDOWN_SECONDS = 1.0
-
-
-class SeenRequest(msgspec.Struct, frozen=True):
-    """A request that the sandbox has answered. Headers, so the token, are not kept.
-
-    Attributes:
-        at: When it came, aware.
-        method: As in `"GET"`.
-        path: As it was sent, `/api` included and without the query.
-        query: The query string as it was sent, `""` when there was none.
-        body: What was sent, undecoded.
-        status: The status it was answered with.
-    """
-
-    at: datetime
-    method: str
-    path: str
-    query: str
-    body: bytes
-    status: int
 
 
 class Sandbox:
     """A local top.gg: an HTTP server with made-up bots, users and votes.
 
     It speaks the v0 API, wants a token, limits rates and blocks as top.gg does. While it
-    runs, votes for one bot, `bot_id`, arrive at random. It belongs to the loop that it was
+    runs, votes for one bot, `bot_id`, arrive at random. Faults can be switched on by `fail`
+    and off by `heal`, at any time. It belongs to the loop that it was
     started in and is not to be used from other threads. Once closed, it can be started
     again and still knows everything.
 
     Args:
         seed: The same seed gives the same bots, users and voters; how long ago they voted
-            is the same too, so only the points of `bot_id` vary with the weekends.
+            is the same too, so only the points of `bot_id` vary with the weekends. What
+            faults, latency and drops leave to chance is drawn from it as well: the same
+            requests in the same order fare the same.
         bots: How many bots there are, at least 1.
         bot_id: The id of the bot that the token belongs to; None picks one of the bots.
         token: The token to take; None makes one from the seed.
@@ -71,8 +58,14 @@ class Sandbox:
             Sundays (UTC).
         host: The address to listen at.
         port: The port to listen at; 0 takes a free one.
+        latency: How long each answer is held back: seconds or a timedelta, or a pair of the
+            shortest and the longest, between which it is drawn for each.
+        drop: The rate, from 0 to 1, at which a kept-alive connection ends without an answer
+            when its next request comes, as if the server had let go of it just then. That
+            request is in `requests`, but top.gg has not heard it: it costs no limit.
         clock: Gives the time in seconds since 1970 (UTC). Limits, votes and weekends go by
-            it, but not the arrival of votes, which takes real time.
+            it, but not the arrival of votes, latency and delays, which take real time.
+        on_request: Called soon after each request, in the loop, with what `requests` got.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -102,7 +95,10 @@ class Sandbox:
         weekend: bool | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        latency: Latency = 0.0,
+        drop: float = 0.0,
         clock: Callable[[], float] = time.time,
+        on_request: Callable[[SeenRequest], object] | None = None,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise TypeError(f"seed must be an int, not {seed!r}")
@@ -112,6 +108,8 @@ class Sandbox:
             raise ValueError(f"votes_per_minute must be at least 0, not {votes_per_minute!r}")
         if not callable(clock):
             raise TypeError(f"clock must be callable, not {clock!r}")
+        if on_request is not None and not callable(on_request):
+            raise TypeError(f"on_request must be callable, not {on_request!r}")
         checks.whole(bots, "bots", least=1)
         self._host = checks.text(host, "host")
         self._port = checks.whole(port, "port", least=0, most=65535)
@@ -119,6 +117,8 @@ class Sandbox:
         self._votes_per_minute = votes_per_minute
         self._weekend = weekend
         self._clock = clock
+        self._on_request = on_request
+        self._line = Line(seed, latency, drop)
         self._rng = Random(seed)
         # Drawn in any case: a token of one's own must not change the data.
         made_token = f"sandbox-{self._rng.getrandbits(128):032x}"
@@ -129,8 +129,13 @@ class Sandbox:
             bot_id=None if bot_id is None else str(checks.snowflake(bot_id, "bot_id")),
             now=self._now(),
         )
+        self._routes = V0(self._world, self._now, self._is_weekend).routes(BASE)
+        self._switches = Switches(
+            seed, [(route.method, route.path.removeprefix(BASE)) for route in self._routes]
+        )
         self._requests: deque[SeenRequest] = deque(maxlen=MOST_REQUESTS_KEPT)
         self._lifecycle = asyncio.Lock()
+        self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._arrivals: asyncio.Task[None] | None = None
 
@@ -158,7 +163,11 @@ class Sandbox:
 
     @property
     def requests(self) -> list[SeenRequest]:
-        """The requests it has answered, refused ones too, newest last: the last 10,000."""
+        """The requests it has dealt with, the last 10,000, newest last.
+
+        Refused and unanswered ones are among them; one that is being delayed comes in with
+        its answer, one that hangs at once.
+        """
         return list(self._requests)
 
     @property
@@ -189,6 +198,52 @@ class Sandbox:
         self._world.cast(voter, now, weight=2 if self._is_weekend() else 1)
         return int(voter)
 
+    def fail(
+        self,
+        fault: Fault,
+        *,
+        route: str | None = None,
+        method: str | None = None,
+        times: int | None = None,
+        rate: float | None = None,
+    ) -> FaultSwitch:
+        """Switch a fault on: with neither `times` nor `rate`, for each request from now on.
+
+        It strikes requests that have the token and that the limits let through, so those
+        that it strikes count in the limits and are in `requests`. Of several faults the one
+        that was switched on first goes first.
+
+        Args:
+            fault: One of `rx_toppy.sandbox.faults`.
+            route: The route to strike as the API names it, as in `/bots/{id}`; None for
+                any, unknown ones too.
+            method: `"GET"` or `"POST"`; None for any.
+            times: How often it strikes at most.
+            rate: How likely it strikes each request, from 0 to 1. The same seed, the same
+                calls of `fail` and the same requests have the same outcome.
+
+        Returns:
+            What stops it and counts; as a context manager it stops it at the end.
+
+        Raises:
+            TypeError: An argument is of the wrong type.
+            ValueError: There is no such route, it does not take the method, or `times` or
+                `rate` are out of range.
+
+        Example:
+            ::
+
+                sandbox.fail(faults.Status(503), route="/bots/{id}/stats", times=3)
+                with sandbox.fail(faults.Reset(), rate=0.2) as resets:
+                    ...
+                print(resets.count)
+        """
+        return self._switches.add(fault, route=route, method=method, times=times, rate=rate)
+
+    def heal(self) -> None:
+        """Switch off all that `fail` has switched on; `latency` and `drop` stay."""
+        self._switches.stop_all()
+
     async def start(self) -> None:
         """Begin to listen; does nothing when the sandbox is running.
 
@@ -198,7 +253,14 @@ class Sandbox:
         async with self._lifecycle:
             if self._runner is not None:
                 return
-            runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            self._closing = asyncio.Event()
+            runner = web.AppRunner(
+                self._app(),
+                access_log=None,
+                shutdown_timeout=SHUTDOWN_SECONDS,
+                # Nothing hangs for, or is done after a delay for, a client that has left.
+                handler_cancellation=True,
+            )
             try:
                 await runner.setup()
                 await web.TCPSite(runner, self._host, self._port).start()
@@ -218,6 +280,7 @@ class Sandbox:
                 await asyncio.wait([self._arrivals])
                 self._arrivals = None
             if self._runner is not None:
+                self._closing.set()
                 await self._runner.cleanup()
                 self._runner = None
 
@@ -236,10 +299,15 @@ class Sandbox:
     def _app(self) -> web.Application:
         # From the outside in. Nobody but the user of this machine sends anything here, so
         # there is no bound on the size of a body.
-        layers = [_errors_as_json, self._record, self._authorize, self._limit]
-        app = web.Application(middlewares=layers, client_max_size=0)
-        app.add_routes(V0(self._world, self._now, self._is_weekend).routes(BASE))
+        layers = [_errors_as_json, self._record, self._drop, self._authorize, self._limit]
+        app = web.Application(middlewares=[*layers, self._fail], client_max_size=0)
+        app.add_routes(self._routes)
+        app.on_response_prepare.append(self._lag)
         return app
+
+    async def _lag(self, _: web.Request, __: web.StreamResponse) -> None:
+        if seconds := self._line.lag():
+            await self._pause(seconds)
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -247,18 +315,28 @@ class Sandbox:
         body = await request.read()
         url = request.rel_url
 
-        def note(status: int) -> None:
-            self._requests.append(
-                SeenRequest(at, request.method, url.raw_path, url.raw_query_string, body, status)
-            )
+        def note(status: int | None) -> None:
+            path, query = url.raw_path, url.raw_query_string
+            seen = SeenRequest(at, request.method, path, query, body, status)
+            self._requests.append(seen)
+            if self._on_request is not None:
+                # Not called from here, where what it raises would spoil an answer.
+                asyncio.get_running_loop().call_soon(self._on_request, seen)
 
         try:
             response = await handler(request)
         except (Refused, web.HTTPException) as error:
             note(error.status)
             raise
-        note(response.status)
+        except asyncio.CancelledError:
+            note(None)
+            raise
+        note(None if isinstance(response, Unanswered) else response.status)
         return response
+
+    @web.middleware
+    async def _drop(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        return Unanswered() if self._line.drops(request) else await handler(request)
 
     @web.middleware
     async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -272,6 +350,28 @@ class Sandbox:
         if blocked is not None:
             return answer({"retry-after": blocked}, status=429)
         return await handler(request)
+
+    @web.middleware
+    async def _fail(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._switches.any_on:
+            return await handler(request)
+
+        async def undisturbed() -> web.StreamResponse:
+            try:
+                return await _errors_as_json(request, handler)
+            except web.HTTPException as error:
+                # An answer like any other, for a fault to work on.
+                return web.Response(status=error.status, body=error.body, headers=error.headers)
+
+        resource = request.match_info.route.resource
+        route = None if resource is None else resource.canonical.removeprefix(BASE)
+        return await self._switches.lead(request, route, undisturbed, self._pause)
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Sleep, for ever where it is None, but no longer than until the sandbox closes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     async def _receive_votes(self) -> None:
         loop = asyncio.get_running_loop()

@@ -166,13 +166,14 @@ def test_the_token_is_cleaned_from_what_the_server_said(status: int, body: objec
     assert "***" in error.text
 
 
-@pytest.mark.parametrize("form", ["text", "json", "html"])
+@pytest.mark.parametrize("form", ["text", "blanks", "json", "html"])
 def test_a_token_that_is_cut_off_is_cleaned_as_well(form: str) -> None:
     """Where the text is cut short in the middle of the token, no part of it is left standing."""
     for before in (*range(430, 510), *range(3950, 4000)):
         said = "x" * before + TOKEN
         forms: dict[str, object] = {
             "text": said.encode(),
+            "blanks": said.replace("x", " ").encode(),
             "json": {"error": said},
             "html": f"<title>{said}</title>".encode(),
         }
@@ -802,6 +803,7 @@ def test_a_page_keeps_all_that_was_fine(
 # --- single cases ---
 
 NO_IDS = [None, "", "x", "0", 0, -1, "-1", 2**63, str(2**63), True, 1.5, "1.5", [], {}, "1 2"]
+NO_IDS += ["264811613708746753.0", "2.64811613708746753e17", 264811613708746753.0]
 NO_IDS += ["１２", "1e2", "1.0", "0x10", "1_000", " 1", "null", "true"]
 
 
@@ -849,11 +851,19 @@ def test_bad_items_are_counted_and_warned_of(
     assert "2" in record.getMessage()
 
 
-@pytest.mark.parametrize("name", ["tags", "owners", "guilds"])
-def test_bad_items_inside_a_bot_are_warned_of(name: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        *(("tags", item) for item in ([], 5, None)),
+        *((name, item) for name in ("owners", "guilds") for item in ([], None, "x", "1e2", 0)),
+    ],
+)
+def test_bad_items_inside_a_bot_are_warned_of(
+    name: str, item: object, caplog: pytest.LogCaptureFixture
+) -> None:
     """A list of a single bot loses them likewise."""
     with caplog.at_level(logging.WARNING):
-        bot = decode(routes.FETCH_BOT, {"id": "1", "username": "Luca", name: ["5", [], "6"]})
+        bot = decode(routes.FETCH_BOT, {"id": "1", "username": "Luca", name: ["5", item, "6"]})
     assert len(bot.tags or bot.owners or bot.featured_guilds) == 2
     assert bot.username == "Luca"
     assert len(caplog.records) == 1
@@ -893,6 +903,33 @@ def test_a_number_out_of_range_costs_one_field() -> None:
     """What no float can hold is malformed, and the rest arrives."""
     bot = decode(routes.FETCH_BOT, b'{"id": "1", "username": "Luca", "points": 1e400}')
     assert (bot.username, bot.all_time_votes) == ("Luca", None)
+
+
+HALF = r'"a \ud83d"'  # of an emoji, as JavaScript writes a text that was cut in its middle
+
+
+@pytest.mark.parametrize("name", ["username", "shortdesc", "new"])
+def test_half_an_emoji_costs_one_field(name: str) -> None:
+    """The rest arrives, and all text can be printed."""
+    bot = decode(routes.FETCH_BOT, f'{{"id": "1", "{name}": {HALF}, "points": 5}}'.encode())
+    assert (bot.id, bot.all_time_votes) == (1, 5)
+    for text in (bot.username, bot.short_description):
+        assert (text or "").encode() is not None
+
+
+@pytest.mark.parametrize("name", ["username", "shortdesc", "new"])
+def test_half_an_emoji_does_not_cost_a_page(name: str) -> None:
+    """One bot's text is not the others' loss."""
+    body = f'{{"results": [{{"id": "1", "{name}": {HALF}}}, {{"id": "2", "username": "b"}}]}}'
+    page = decode(routes.FETCH_BOTS, body.encode())
+    assert [bot.id for bot in page] == [1, 2]
+    assert page[1].username == "b"
+
+
+def test_half_an_emoji_beside_another_fault_can_be_printed() -> None:
+    """However the body is read, no text comes out of it that can't be encoded."""
+    bot = decode(routes.FETCH_BOT, f'{{"id": "1", "points": "x", "username": {HALF}}}'.encode())
+    assert (bot.username or "").encode() is not None
 
 
 @pytest.mark.parametrize("date", ["12", "1493229097", "0", "12.5", 12, 1493229097125])
