@@ -21,7 +21,7 @@ from .api.transport import Transport
 from .autopost import Autopost, Poster, PostTo
 from .bots import Host
 from .events import EventStream
-from .home import Home, running_loop
+from .home import ELSEWHERE, Home, running_loop
 from .models import (
     Bot,
     BotSearchResults,
@@ -397,11 +397,16 @@ class TopGG:
         Calls in flight err with `ClientClosed`; their last `RequestEvent`s still come, then
         `autopost`, polls and `events` complete. A session that was handed in stays open. It may be
         called any number of times, and from any thread.
+
+        Raises:
+            RuntimeError: the client's loop is open but stands still, so that nothing can end there.
         """
         home = self._home
         loop, here = home.loop, asyncio.get_running_loop()
-        if loop is None or loop is here or not loop.is_running():
+        if loop is None or loop is here or loop.is_closed():
             await self._close_here(here)
+        elif not loop.is_running():
+            raise RuntimeError(ELSEWHERE)
         else:
             closing = asyncio.run_coroutine_threadsafe(self._close_here(loop), loop)
             await asyncio.wrap_future(closing)
@@ -532,8 +537,23 @@ def _checked_limits(limits: Any) -> tuple[RateLimit, ...]:
 def _dispatch_of(bot: Any) -> Callable[..., Any] | None:
     if not callable(getattr(bot, "dispatch", None)):
         return None
-    # Looked up anew each time: a bot may be given another one later.
-    return lambda *args, **kwargs: bot.dispatch(*args, **kwargs)  # noqa: PLW0108
+
+    def dispatch(*args: Any, **kwargs: Any) -> None:
+        # Looked up anew each time: a bot may be given another one later.
+        if _can_listen(bot):
+            bot.dispatch(*args, **kwargs)
+
+    return dispatch
+
+
+def _can_listen(bot: Any) -> bool:
+    """Whether a bot's listeners can run: before it starts discord.py has no loop for them."""
+    try:
+        loop = getattr(bot, "loop", None)
+    except RuntimeError:
+        return False
+    # In its place there is an object then that can nothing at all.
+    return loop is None or hasattr(loop, "create_task")
 
 
 def _search_of(search: Any, sort: Any) -> dict[str, object]:

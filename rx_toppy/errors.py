@@ -89,8 +89,8 @@ class Ratelimited(ToppyError):
 
     Attributes:
         retry_after: Seconds from the moment of the error until a call may go out again.
-        internal: True when this client held the call back, so that nothing was sent; False when
-            top.gg answered this very request with a 429.
+        internal: True when this client held the call (or a retry of it) back, so that nothing was
+            sent; False when top.gg answered this very request with a 429.
 
     top.gg answers one request too many with a 429 and blocks the token for an hour; asking again
     meanwhile can make it longer. Waiting `retry_after` seconds is the only cure.

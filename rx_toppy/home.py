@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from .errors import ClientClosed
 
-__all__ = ["Home", "running_loop"]
+__all__ = ["ELSEWHERE", "Home", "running_loop"]
 
 T = TypeVar("T")
 

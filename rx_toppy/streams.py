@@ -379,15 +379,21 @@ class HotStream(Endless[T], Subject[T]):
     def emit(self, value: T) -> None:
         """Emits a value on the client's loop, where this is called. For the client."""
         with self.lock:
-            self._waiting.append(value)
             if self._emitting:
+                self._waiting.append(value)
                 return
             self._emitting = True
         try:
-            while self._waiting:
-                self._deliver(self._waiting.popleft())
-        finally:
+            while True:
+                self._deliver(value)
+                with self.lock:  # so that nothing is left lying between this look and the flag
+                    if not self._waiting:
+                        self._emitting = False
+                        return
+                    value = self._waiting.popleft()
+        except BaseException:  # a KeyboardInterrupt, say: the stream goes on if the program does
             self._emitting = False
+            raise
 
     def finish(self) -> None:
         """Completes the stream, after what is still to be emitted. For the client."""

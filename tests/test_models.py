@@ -347,7 +347,7 @@ def test_a_repr_names_the_model(model: Any) -> None:
 def test_reprs_are_short() -> None:
     """No pages of Markdown in a log."""
     page = "x" * 5000
-    long = {"longdesc": page, "shortdesc": page, "tags": [page], "owners": list(range(1, 500))}
+    long = {"longdesc": page, "shortdesc": page, "tags": [page], "owners": ["1234567"] * 500}
     bot = received(Bot, username="Luca", **long)
     user = received(User, username="Luca", bio=page, banner=page, color=page)
     results = BotSearchResults(results=(bot,) * 500)

@@ -12,10 +12,10 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from operator import attrgetter
+from functools import cache
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
@@ -29,7 +29,7 @@ from ..errors import (
     TopGGServerError,
     ToppyError,
 )
-from ..models import BotSearchResults
+from ..models import Bot, BotSearchResults, User
 from ..models.fields import Id, digits
 from .limits import LONGEST_BLOCK
 
@@ -58,24 +58,30 @@ class Decoder(Generic[T]):
         # Ids are digits in text, so text must pass for a number. Dates are kept as text by the
         # models: as datetimes, "12" would pass for a moment in 1970.
         self._decoder = msgspec.json.Decoder(model, strict=False)
-        self._ids = _IdReader(model)
+        self._has_id = "id" in getattr(model, "__struct_fields__", ())
 
     def __call__(self, body: bytes) -> T:
         """The model, or a `ValueError` that says what is wrong with the body."""
         try:
             value = self._decoder.decode(body)
-            if self._ids.are_plain(value, body):
-                if self._is_page and value.skipped:  # that is ours to say, not the server's
-                    msgspec.structs.force_setattr(value, "skipped", 0)
+            if self._is_page and value.skipped:  # that is ours to say, not the server's
+                msgspec.structs.force_setattr(value, "skipped", 0)
+            if not self._has_id or _ids_are_plain(value, body):
                 return value  # type: ignore[no-any-return]
-        except msgspec.ValidationError:
-            pass
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # a ValidationError is a DecodeError as well
+        return self._salvaged(body)
+
+    def _salvaged(self, body: bytes) -> T:
+        """What can be had of a body that is not as it should be."""
+        try:
+            content = _plain_json(body)
+        except (ValueError, RecursionError) as error:
             raise ValueError(_not_json(body, error)) from None
         lenience = _Lenience()
         try:
-            value = lenience.read(self._model, _plain_json(body))
-        except (msgspec.ValidationError, ValueError, RecursionError) as error:
+            value = lenience.read(self._model, content)
+        except (msgspec.ValidationError, RecursionError) as error:
             raise ValueError(f"JSON of another shape than expected: {error}") from None
         if lenience.skipped:
             log.warning(
@@ -88,35 +94,12 @@ class Decoder(Generic[T]):
         return typing.cast("T", value)
 
 
-class _IdReader:
-    """Sees to it that what passed for an id is one: "1e2" passes for 100, as a number.
+class _Ids(msgspec.Struct):
+    """The ids of a bot or a user, as they were sent."""
 
-    Discord's ids are long. Only a short one, or one that ends in noughts, can come from such a
-    text; the body is read again then, with the ids as text, which is quick.
-    """
-
-    def __init__(self, model: Any) -> None:
-        one = msgspec.defstruct("One", [("id", str | int | None, None)])
-        outline: Any = one
-        self._get: Callable[[Any], Iterable[Any]] = lambda value: (value,)
-        if model is BotSearchResults:
-            outline = msgspec.defstruct("Page", [("results", list[one])])  # type: ignore[valid-type]
-            self._get = attrgetter("results")
-        elif get_origin(model) is list:
-            outline, self._get = list[one], iter  # type: ignore[valid-type]
-        elif "id" not in model.__struct_fields__:
-            self._get = lambda _: ()
-        self._decoder = msgspec.json.Decoder(outline)
-
-    def are_plain(self, value: Any, body: bytes) -> bool:
-        """Whether all ids were digits, or numbers."""
-        for model in self._get(value):
-            if model.id < 10**15 or model.id % 10**6 == 0:
-                break
-        else:
-            return True
-        ids = [one.id for one in self._get(self._decoder.decode(body))]
-        return all([isinstance(id, int) or digits(id) is not None for id in ids])
+    id: str | int | None = None
+    owners: list[str | int] | None = None
+    guilds: list[str | int] | None = None
 
 
 class _Lenience:
@@ -138,9 +121,10 @@ class _Lenience:
             return get_origin(kind)(self._items(get_args(kind)[0], value))
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self._struct(kind, value)
-        if kind == Id and isinstance(value, (str, float)):
-            value = digits(value) if isinstance(value, str) else value
-            return msgspec.convert(value, kind)
+        if kind == Id and isinstance(value, str):
+            value = digits(value)
+        if isinstance(value, str):
+            value = value.encode(errors="replace").decode()  # halves of a character can't be kept
         return msgspec.convert(value, kind, strict=False)
 
     def _items(self, kind: Any, values: list[Any]) -> list[Any]:
@@ -159,20 +143,44 @@ class _Lenience:
 
     def _struct(self, kind: type[msgspec.Struct], values: dict[str, Any]) -> msgspec.Struct:
         fields: dict[str, Any] = {}
-        hints = typing.get_type_hints(kind, include_extras=True)
-        for field in msgspec.structs.fields(kind):
+        for field, hint in _fields_of(kind):
             value = values.get(field.encode_name)
             if value is None:
                 if field.required:
                     raise msgspec.ValidationError(f"there is no {field.encode_name!r}")
                 continue
             try:
-                fields[field.name] = self.read(hints[field.name], value)
+                fields[field.name] = self.read(hint, value)
             except msgspec.ValidationError as error:
                 if field.required:
                     raise
                 log.debug("ignored a malformed %r: %s", field.encode_name, error)
         return kind(**fields)
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> list[tuple[msgspec.structs.FieldInfo, Any]]:
+    """A model's fields and their types, which take long to be found out."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return [(field, hints[field.name]) for field in msgspec.structs.fields(kind)]
+
+
+_read_ids = msgspec.json.Decoder(_Ids).decode
+
+
+def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
+    """Whether the ids were digits, or numbers: as text, "1e2" passes for 100.
+
+    Only a short id, or one that ends in noughts, can come from such a text. (On a page of a search
+    that is not looked after: it would cost half as much again as decoding it.)
+    """
+    ids = (value.id,)
+    if isinstance(value, Bot):
+        ids += value.owners + value.featured_guilds
+    if min(ids) >= 10**15 and all([id % 10**6 for id in ids]):
+        return True
+    given = _read_ids(body)
+    return all([digits(id) is not None for id in (given.id, *given.owners or (), *given.guilds or ())])
 
 
 def failure(
@@ -226,20 +234,23 @@ def retry_after(headers: Mapping[str, str], body: bytes, now: datetime) -> float
 
 def said(body: bytes, token: str = "") -> str:
     """What an error body says, in at most a few lines of plain text, without the token."""
-    text = body[: 8 * LONGEST_TEXT].decode("utf-8", "replace").strip()
-    if text.startswith("<"):
-        title = re.search(r"<title[^>]*>([^<]*)</title>", text, re.IGNORECASE)
-        text = f"an HTML page: {title[1].strip() if title else '(no title)'}"
-    else:
-        text = _told(body) or text
-    text = without(token, text)
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+    return without(token, _words(body))
 
 
 def without(token: str, text: str) -> str:
-    """A text that may have come from the server, which may have repeated the token."""
+    """A text that may have come from the server, shortened, and the token taken out before that."""
     # A shorter one is no secret, and part of every other word.
-    return text.replace(token, "***") if len(token) > 3 else text
+    text = text.replace(token, "***") if len(token) > 3 else text
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _words(body: bytes) -> str:
+    """What a body says, of any length."""
+    text = body.strip()[: 8 * LONGEST_TEXT].decode("utf-8", "replace")
+    if not text.startswith("<"):
+        return _told(body) or text
+    title = re.search(r"<title[^>]*>([^<]*)</title>", text, re.IGNORECASE)
+    return f"an HTML page: {title[1].strip() if title else '(no title)'}"
 
 
 def _told(body: bytes) -> str:
@@ -266,11 +277,15 @@ def _header_seconds(value: str | None, now: datetime) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    # One that lies in the past tells of clocks that differ, and not of how long to wait.
+    wait = (moment - now).total_seconds()
+    return wait if wait > 0 else None
 
 
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and not re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", value):
         return None
     try:
         seconds = float(value)
@@ -281,12 +296,20 @@ def _number(value: Any) -> float | None:
 
 def _plain_json(body: bytes) -> Any:
     """JSON as Python has it. Numbers that are none of this world are infinite, or None."""
-    return json.loads(body.decode(), parse_int=lambda text: int(text) if len(text) < 30 else None)
+    return json.loads(body.decode(), parse_int=_int, parse_constant=_no_constant)
+
+
+def _int(text: str) -> int | None:
+    return int(text) if len(text) < 30 else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _not_json(body: bytes, error: Exception) -> str:
     if not body.strip():
         return "an empty body where JSON was expected"
     if body.lstrip()[:1] == b"<":
-        return f"{said(body)}, where JSON was expected"
+        return f"{_words(body)}, where JSON was expected"
     return f"a body that is no JSON: {error}"

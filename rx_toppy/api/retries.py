@@ -16,7 +16,7 @@ __all__ = ["backoff", "is_passing", "no_sooner", "pause_before_retry"]
 FIRST_PAUSE = 0.3
 LONGEST_PAUSE = 10.0
 
-# No send of a call begins later than this many seconds after its first one.
+# No pause of a call ends later than this many seconds after its first send.
 RETRY_FOR = 60.0
 
 

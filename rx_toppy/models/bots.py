@@ -9,7 +9,7 @@ from typing import Any, overload
 import msgspec
 from msgspec import field
 
-from .fields import Id, RawIds, Text, TextItems, UserCache, Whole, aware, digits, short_repr
+from .fields import Id, Ids, Text, TextItems, UserCache, Whole, aware, digits, short_repr
 
 __all__ = ["Bot", "BotSearchResults"]
 
@@ -59,8 +59,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lib: Text = None
     date: Text = None
     _tags: TextItems = field(name="tags", default=())
-    _owners: RawIds = field(name="owners", default=())
-    _guilds: RawIds = field(name="guilds", default=())
+    _owners: Ids = field(name="owners", default=())
+    _guilds: Ids = field(name="guilds", default=())
     _invite: Text = field(name="invite", default=None)
     _donations: Text = field(name="donatebotguildid", default=None)
 
@@ -77,12 +77,12 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def owners(self) -> tuple[int, ...]:
         """The ids of its owners, the main one first."""
-        return _ids(self._owners)
+        return self._owners or ()
 
     @property
     def featured_guilds(self) -> tuple[int, ...]:
         """The ids of the guilds that its page shows."""
-        return _ids(self._guilds)
+        return self._guilds or ()
 
     @property
     def invite(self) -> str:
@@ -109,10 +109,6 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return short_repr(
             self, "id", "username", "server_count", "monthly_votes", "all_time_votes", "certified"
         )
-
-
-def _ids(raw: RawIds) -> tuple[int, ...]:
-    return tuple(id for id in map(digits, raw or ()) if id is not None)
 
 
 class BotSearchResults(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import msgspec
 
 __all__ = [
     "Id",
-    "RawIds",
+    "Ids",
     "Text",
     "TextItems",
     "UserCache",
@@ -23,8 +23,7 @@ __all__ = [
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Text = str | None
 Whole = int | None
-# Ids that stand in lists are kept as they came, and read when they are asked for.
-RawIds = tuple[str | int, ...] | None
+Ids = tuple[Id, ...] | None
 TextItems = tuple[str, ...] | None
 
 CDN = "https://cdn.discordapp.com"
