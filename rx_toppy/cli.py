@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import metadata
 
 from .client import __version__
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     parser.add_argument("--version", action="store_true", help="show the versions of what is used")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add_command in (_add_demo,):
+    for add_command in (_add_demo, _add_sandbox):
         add_command(commands.add_parser)
     return parser
 
@@ -104,9 +105,7 @@ def _add_demo(add_parser: AddParser) -> None:
             "otherwise a line for each event. Nothing leaves this machine."
         ),
     )
-    parser.add_argument(
-        "--seconds", type=_duration, metavar="N", help="end after N seconds; at Ctrl-C by default"
-    )
+    _add_seconds(parser)
     parser.set_defaults(run=_run_demo)
 
 
@@ -115,6 +114,45 @@ def _run_demo(given: argparse.Namespace) -> int:
 
     demo.run(given.seconds)
     return 0
+
+
+# --- rx-toppy sandbox ----------------------------------------------------------------------------
+
+
+def _add_sandbox(add_parser: AddParser) -> None:
+    from . import serving
+
+    parser = add_parser(
+        "sandbox",
+        help="serve a local top.gg to any client",
+        description=(
+            "Serves a local top.gg with made-up bots, users and votes to a client in any language, "
+            "prints where it is and the token that it takes, then a line for each request. It "
+            "limits rates as top.gg does, and fails where it is told to."
+        ),
+    )
+    serving.add_arguments(parser)
+    _add_seconds(parser)
+    parser.set_defaults(run=partial(_run_sandbox, parser))
+
+
+def _run_sandbox(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    from . import serving
+
+    try:
+        serving.run(given)
+    except ValueError as error:
+        parser.error(str(error))
+    return 0
+
+
+# --- what they share -----------------------------------------------------------------------------
+
+
+def _add_seconds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seconds", type=_duration, metavar="N", help="end after N seconds; at Ctrl-C by default"
+    )
 
 
 def _duration(text: str) -> float:

@@ -180,7 +180,8 @@ def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
     if min(ids) >= 10**15 and all([id % 10**6 for id in ids]):
         return True
     given = _read_ids(body)
-    return all([digits(id) is not None for id in (given.id, *given.owners or (), *given.guilds or ())])
+    texts = [given.id, *(given.owners or []), *(given.guilds or [])]
+    return all([digits(text) is not None for text in texts])
 
 
 def failure(

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, TextIO
@@ -22,6 +21,7 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from ..bots import StandaloneBot
 from ..client import TopGG
+from ..ending import ended_by_signals
 from ..sandbox import Sandbox
 from .board import Board
 from .lines import Lines, writable
@@ -79,7 +79,7 @@ async def _play(sandbox: Sandbox, board: Board, view: Lines | Screen) -> None:
             if not over.done():
                 over.set_exception(error)
 
-    with _ended_by_signals(loop, over):
+    with ended_by_signals(loop, over):
         async with sandbox:
             bot = StandaloneBot(sandbox.bot_id, server_count=growing(Random(SEED)))
             client = TopGG(bot, token=sandbox.token, base_url=sandbox.base_url, interval=POST_EVERY)
@@ -102,24 +102,3 @@ async def _play(sandbox: Sandbox, board: Board, view: Lines | Screen) -> None:
                 frames = rx.interval(FRAME_EVERY, scheduler=scheduler)
                 with found.subscribe(client.events), frames.subscribe(tick), suppress(TimeoutError):
                     await asyncio.wait_for(over, board.seconds)
-
-
-@contextmanager
-def _ended_by_signals(
-    loop: asyncio.AbstractEventLoop, over: asyncio.Future[None]
-) -> Iterator[None]:
-    """Ctrl-C and SIGTERM are an end like any other."""
-
-    def end() -> None:
-        if not over.done():
-            over.set_result(None)
-
-    with ExitStack() as undone:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, end)
-                undone.callback(loop.remove_signal_handler, number)
-            except NotImplementedError:  # Windows
-                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(end))
-                undone.callback(signal.signal, number, before)
-        yield
