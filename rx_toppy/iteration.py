@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -16,7 +16,7 @@ from reactivex import operators as ops
 from .errors import BufferOverflow
 from .home import running_loop
 
-__all__ = ["Iteration", "Overflow", "demand", "iterate"]
+__all__ = ["Bell", "Demand", "Iteration", "Overflow", "demand", "iterate"]
 
 T = TypeVar("T")
 
@@ -122,8 +122,8 @@ class _Buffer(Generic[T]):
         self._overflow = overflow
         self._items: deque[T] = deque()
         self._lock = threading.RLock()
-        self._readers: list[asyncio.Future[None]] = []
-        self._writers: list[asyncio.Future[None]] = []
+        self._readers = Bell(self._lock)
+        self._writers = Bell(self._lock)
 
     def push(self, item: T) -> None:
         with self._lock:
@@ -143,8 +143,7 @@ class _Buffer(Generic[T]):
                     return
                 self._items.popleft()
             self._items.append(item)
-            if self._readers:
-                self._wake(self._readers)
+            self._readers.ring()
 
     def fail(self, error: Exception) -> None:
         self._end(error)
@@ -170,8 +169,8 @@ class _Buffer(Generic[T]):
         with self._lock:
             if not self.ended:
                 self.ended, self.error = True, error
-                self._wake(self._readers)
-                self._wake(self._writers)
+                self._readers.ring()
+                self._writers.ring()
             if self._subscription is not None:
                 self._subscription.dispose()
 
@@ -180,13 +179,13 @@ class _Buffer(Generic[T]):
             if not self._items:
                 return False, None
             item = self._items.popleft()
-            if self._writers and not self.is_full():
-                self._wake(self._writers)
+            if not self.is_full():
+                self._writers.ring()
             return True, item
 
     async def item(self) -> None:
         """Waits until something has come, or the end."""
-        await self._wait(self._readers, lambda: bool(self._items or self.ended))
+        await self._readers.wait(lambda: bool(self._items or self.ended))
 
     def is_full(self) -> bool:
         """Whether a source that can wait should: half of the room is for what can't."""
@@ -194,23 +193,36 @@ class _Buffer(Generic[T]):
 
     async def room(self) -> None:
         """Waits until the reader has caught up."""
-        await self._wait(self._writers, lambda: not self.is_full() or self.ended)
+        await self._writers.wait(lambda: not self.is_full() or self.ended)
 
-    async def _wait(self, queue: list[asyncio.Future[None]], is_over: Callable[[], bool]) -> None:
+
+class Bell:
+    """Tells those who wait on their loops that something has changed, from any thread."""
+
+    def __init__(self, lock: threading.RLock | None = None) -> None:
+        self._lock = lock or threading.RLock()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def wait(self, is_over: Callable[[], bool]) -> None:
+        """Waits for the next ring, unless `is_over` says that there is nothing to wait for."""
         with self._lock:
             if is_over():
                 return
             future = asyncio.get_running_loop().create_future()
-            queue.append(future)
+            self._waiting.append(future)
         try:
             await future
         finally:
             with self._lock, suppress(ValueError):
-                queue.remove(future)
+                self._waiting.remove(future)
 
-    def _wake(self, queue: list[asyncio.Future[None]]) -> None:
-        while queue:
-            future = queue.pop()
+    def ring(self) -> None:
+        """Wakes all who wait."""
+        if not self._waiting:
+            return
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for future in waiting:
             loop = future.get_loop()
             if running_loop() is loop:
                 _set(future)
@@ -219,8 +231,18 @@ class _Buffer(Generic[T]):
                     loop.call_soon_threadsafe(_set, future)
 
 
+class Demand(Protocol):
+    """Where a pipeline ends, as a source sees it that can wait."""
+
+    def is_full(self) -> bool:
+        """Whether a source that can wait should."""
+
+    async def room(self) -> None:
+        """Waits until there is room again."""
+
+
 # Whom a pipeline that is being subscribed to will feed, if that one can say "wait".
-demand: ContextVar[_Buffer[Any] | None] = ContextVar("rx_toppydemand", default=None)
+demand: ContextVar[Demand | None] = ContextVar("rx_toppydemand", default=None)
 
 
 def _set(future: asyncio.Future[None]) -> None:

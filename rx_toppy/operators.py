@@ -15,6 +15,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from .api.arguments import count
 from .errors import BufferOverflow
 from .home import running_loop
+from .iteration import Bell, demand
 
 __all__ = ["map_async", "of_type"]
 
@@ -74,7 +75,8 @@ def map_async(
     Args:
         fn: The coroutine function.
         max_concurrent: How many handlers may run at a time.
-        buffer: How many values may wait for a handler; one more is a `BufferOverflow`.
+        buffer: How many values may wait for a handler; one more is a `BufferOverflow`. (Pages of
+            ours at the source wait by themselves.)
 
     Raises:
         TypeError: `fn` can't be called, or a number is none.
@@ -94,12 +96,14 @@ def map_async(
             observer: abc.ObserverBase[R], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             handlers = _Handlers(fn, max_concurrent, buffer, observer)
-            return CompositeDisposable(
-                source.subscribe(
+            before = demand.set(handlers)
+            try:
+                subscription = source.subscribe(
                     handlers.add, handlers.fail, handlers.complete, scheduler=scheduler
-                ),
-                Disposable(handlers.stop),
-            )
+                )
+            finally:
+                demand.reset(before)
+            return CompositeDisposable(subscription, Disposable(handlers.stop))
 
         return Observable(subscribe)
 
@@ -125,6 +129,8 @@ class _Handlers:
         self._tasks: deque[asyncio.Task[Any]] = deque()
         self._source_is_over = False
         self._is_over = False
+        self._started = Bell()
+        self._reader = demand.get()
 
     def add(self, value: Any) -> None:
         self._on_loop(self._add, value)
@@ -134,6 +140,17 @@ class _Handlers:
 
     def complete(self) -> None:
         self._on_loop(self._complete)
+
+    def is_full(self) -> bool:
+        """Whether a source that can wait should: there is work for each handler, or no reader."""
+        reader = self._reader
+        return len(self._waiting) >= self._most or (reader is not None and reader.is_full())
+
+    async def room(self) -> None:
+        """Waits until a handler has begun with what waited, and until the reader has caught up."""
+        await self._started.wait(lambda: len(self._waiting) < self._most or self._is_over)
+        if self._reader is not None:
+            await self._reader.room()
 
     def stop(self) -> None:
         """Nobody listens any more."""
@@ -195,6 +212,7 @@ class _Handlers:
                 return
             if self._waiting:
                 self._start(self._waiting.popleft())
+                self._started.ring()
             try:
                 self._observer.on_next(first.result())
             except Exception:

@@ -174,7 +174,7 @@ def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
     Only a short id, or one that ends in noughts, can come from such a text. (On a page of a search
     that is not looked after: it would cost half as much again as decoding it.)
     """
-    ids = (value.id,)
+    ids: tuple[int, ...] = (value.id,)
     if isinstance(value, Bot):
         ids += value.owners + value.featured_guilds
     if min(ids) >= 10**15 and all([id % 10**6 for id in ids]):

@@ -11,6 +11,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from rx_toppy import (
+    Bot,
     BufferOverflow,
     PostEvent,
     RequestEvent,
@@ -27,6 +28,7 @@ from .helpers import (
     BOT,
     PATIENCE,
     Boom,
+    Catalogue,
     Heard,
     errors_of,
     no_op,
@@ -677,3 +679,26 @@ def test_of_type_needs_no_loop() -> None:
     client.events.on_next(1)
     client.events.on_next("a")
     assert numbers == [1]
+
+
+@pytest.mark.parametrize("buffer", [20, 1000])
+async def test_pages_at_the_source_wait_for_slow_handlers(
+    buffer: int, client: TopGG, server: StandIn
+) -> None:
+    """Neither the handlers nor a reader behind them are overrun by a source that can wait."""
+    server.reply("GET /bots", Catalogue(3_000))
+
+    async def slow(bot: Bot) -> int:
+        await asyncio.sleep(0)
+        return bot.id
+
+    source = client.bulk_fetch_bots(3_000).pipe(map_async(slow, 5, buffer=buffer))
+    came: list[int] = []
+    async for id in iterate(source, buffer=20):
+        came.append(id)
+        if len(came) == 100:
+            fetched = len(server.seen)
+            await asyncio.sleep(0.05)
+            assert len(server.seen) == fetched == 1  # it stands still, as its reader does
+    assert len(came) == 3_000
+    assert len(set(came)) == 3_000
