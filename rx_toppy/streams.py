@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import aclosing, suppress
 from contextvars import copy_context
-from functools import partial
+from functools import cached_property, partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -74,10 +75,16 @@ class Cold(Ours[T_co]):
     """
 
     def __init__(self, home: Home, name: str, *arguments: object) -> None:
-        super().__init__()
+        # Observable's own __init__ is left out: all that it sets up is a lock, and that is dear for
+        # a call that most often is awaited and forgotten.
         self._home = home
         self._name = name
         self._arguments = arguments
+
+    @cached_property
+    def lock(self) -> threading.RLock:  # type: ignore[override]
+        """The lock that some of reactivex's operators share with their source."""
+        return threading.RLock()
 
     def subscribe(
         self,

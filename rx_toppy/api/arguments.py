@@ -33,6 +33,8 @@ def snowflake(who: UserLike, name: str) -> int:
         TypeError: it is nothing of the kind.
         ValueError: it is, but no id can look like that.
     """
+    if type(who) is int and 1 <= who <= LARGEST_ID:
+        return who
     given: Any = who
     if not isinstance(given, (int, str)):
         given = getattr(given, "id", None)

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
+from typing import Any
+
+import msgspec
 
 __all__ = ["Deadlines"]
 
@@ -33,7 +36,11 @@ class Deadlines:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> Deadline:
         """A context manager that ends the current task's block with a TimeoutError in time."""
-        deadline = Deadline(self._running, loop)
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("a request needs a task to run in")
+        deadline = Deadline(self._running, task, task.cancelling(), loop.time())
+        self._running[deadline] = None
         if self._timer is None:
             self._look_at(deadline, loop)
         return deadline
@@ -60,24 +67,17 @@ class Deadlines:
             deadline.expire()
 
 
-class Deadline:
+class Deadline(msgspec.Struct, eq=False):
     """One block with a deadline, as `asyncio.timeout` is: it tells its own cancelling from others'.
 
     A task that is cancelled from outside while the deadline passes stays cancelled.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_running", "_task", "began")
-
-    def __init__(self, running: dict[Deadline, None], loop: asyncio.AbstractEventLoop) -> None:
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("a request needs a task to run in")
-        self._running = running
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._expired = False
-        self.began = loop.time()
-        running[self] = None
+    running: dict[Deadline, None]
+    task: asyncio.Task[Any]
+    cancelling: int
+    began: float
+    expired: bool = False
 
     def __enter__(self) -> Deadline:
         return self
@@ -88,16 +88,16 @@ class Deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        del self._running[self]
+        del self.running[self]
         if (
-            self._expired
-            and self._task.uncancel() <= self._cancelling
+            self.expired
+            and self.task.uncancel() <= self.cancelling
             and kind is asyncio.CancelledError
         ):
             raise TimeoutError from error
 
     def expire(self) -> None:
         """Its time is over."""
-        if not self._expired:
-            self._expired = True
-            self._task.cancel()
+        if not self.expired:
+            self.expired = True
+            self.task.cancel()

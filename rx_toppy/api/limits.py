@@ -113,20 +113,6 @@ class Window:
         return sorted(places)[place] + turns * self.per
 
 
-class Ticket:
-    """One send's place: waiting in its lane, or under way in its windows."""
-
-    __slots__ = ("granted", "lane", "left", "number", "started", "waiter")
-
-    def __init__(self, lane: Lane, number: int, waiter: Any) -> None:
-        self.lane = lane
-        self.number = number
-        self.waiter = waiter
-        self.granted = False
-        self.left = False
-        self.started = 0.0
-
-
 class Lane:
     """Those who need the same windows; they go in the order in which they came."""
 
@@ -161,6 +147,17 @@ class Lane:
         while waiting and waiting[0].left:
             waiting.popleft()
         return waiting[0] if waiting else None
+
+
+class Ticket(msgspec.Struct, eq=False):
+    """One send's place: waiting in its lane, or under way in its windows."""
+
+    lane: Lane
+    number: int
+    waiter: Any = None
+    granted: bool = False
+    left: bool = False
+    started: float = 0.0
 
 
 class Limiter:

@@ -176,8 +176,8 @@ def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
     """
     ids: tuple[int, ...] = (value.id,)
     if isinstance(value, Bot):
-        ids += value.owners + value.featured_guilds
-    if min(ids) >= 10**15 and all([id % 10**6 for id in ids]):
+        ids = (value.id, *value.owners, *value.featured_guilds)
+    if min(ids) >= 10**15 and value.id % 10**6:
         return True
     given = _read_ids(body)
     texts = [given.id, *(given.owners or []), *(given.guilds or [])]

@@ -59,7 +59,7 @@ class Route(msgspec.Struct, Generic[T], frozen=True):
         return Request(self, path, path + tail, content)
 
 
-class Request(Generic[T]):
+class Request(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """One request to be sent, any number of times.
 
     Attributes:
@@ -69,13 +69,10 @@ class Request(Generic[T]):
         body: The JSON to send, empty for none.
     """
 
-    __slots__ = ("body", "path", "route", "target")
-
-    def __init__(self, route: Route[T], path: str, target: str, body: bytes) -> None:
-        self.route = route
-        self.path = path
-        self.target = target
-        self.body = body
+    route: Route[T]
+    path: str
+    target: str
+    body: bytes
 
 
 class Weekend(msgspec.Struct):
