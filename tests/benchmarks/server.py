@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import ClassVar
 
 import msgspec
 
@@ -63,7 +64,7 @@ def answer(body: bytes) -> bytes:
 class Server(asyncio.Protocol):
     """One connection. `/slow/...` answers 50 ms later than anything else."""
 
-    ready: dict[bytes, bytes] = {}
+    ready: ClassVar[dict[bytes, bytes]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]

@@ -28,9 +28,9 @@ class ToppyBot:
         self.featured_guilds = [int(guild) for guild in fields.get("guilds", [])]
         self.invite = fields.get("invite")
         try:
-            self.approved_at = datetime.strptime(fields.get("date", ""), "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007
+            self.approved_at = datetime.strptime(fields.get("date", ""), "%Y-%m-%dT%H:%M:%S.%fZ")
         except ValueError:
-            self.approved_at = datetime.min  # noqa: DTZ901
+            self.approved_at = datetime.min
         self.certified = fields.get("certifiedBot", False)
         self.vanity_uri = fields.get("vanity")
         self.all_time_votes = fields.get("points", 0)
