@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
 from math import ceil
+from operator import attrgetter
 from time import thread_time
 from typing import Any, Protocol
 
@@ -76,9 +77,9 @@ async def all_bots(fetch: FetchPage, limit: int, offset: int) -> AsyncGenerator[
 
 
 def _unseen(bots: Sequence[Bot], seen: set[int]) -> Sequence[Bot]:
-    ids = [bot.id for bot in bots]
-    if seen.isdisjoint(ids) and len(set(ids)) == len(ids):  # as nearly always
-        seen.update(ids)
+    ids = set(map(attrgetter("id"), bots))
+    if len(ids) == len(bots) and seen.isdisjoint(ids):  # as nearly always
+        seen |= ids
         return bots
     return [bot for bot in bots if bot.id not in seen and not seen.add(bot.id)]  # type: ignore[func-returns-value]
 

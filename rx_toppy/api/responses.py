@@ -30,7 +30,7 @@ from ..errors import (
     ToppyError,
 )
 from ..models import Bot, BotSearchResults, User
-from ..models.fields import Id, digits
+from ..models.fields import Id, IdText, digits
 from .limits import LONGEST_BLOCK
 
 __all__ = ["Decoder", "failure", "retry_after", "said", "without"]
@@ -94,12 +94,10 @@ class Decoder(Generic[T]):
         return typing.cast("T", value)
 
 
-class _Ids(msgspec.Struct):
-    """The ids of a bot or a user, as they were sent."""
+class _Identity(msgspec.Struct):
+    """The id of a bot or a user, as it was sent."""
 
     id: str | int | None = None
-    owners: list[str | int] | None = None
-    guilds: list[str | int] | None = None
 
 
 class _Lenience:
@@ -121,6 +119,8 @@ class _Lenience:
             return get_origin(kind)(self._items(get_args(kind)[0], value))
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self._struct(kind, value)
+        if kind == IdText:
+            return str(self.read(Id, value))
         if kind == Id and isinstance(value, str):
             value = digits(value)
         if isinstance(value, str):
@@ -165,7 +165,7 @@ def _fields_of(kind: type[msgspec.Struct]) -> list[tuple[msgspec.structs.FieldIn
     return [(field, hints[field.name]) for field in msgspec.structs.fields(kind)]
 
 
-_read_ids = msgspec.json.Decoder(_Ids).decode
+_read_identity = msgspec.json.Decoder(_Identity).decode
 
 
 def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
@@ -174,14 +174,11 @@ def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
     Only a short id, or one that ends in noughts, can come from such a text. (On a page of a search
     that is not looked after: it would cost half as much again as decoding it.)
     """
-    ids: tuple[int, ...] = (value.id,)
-    if isinstance(value, Bot):
-        ids = (value.id, *value.owners, *value.featured_guilds)
-    if min(ids) >= 10**15 and value.id % 10**6:
+    if isinstance(value, Bot) and not all([digits(text) for text in value.raw_ids]):
+        return False
+    if value.id >= 10**15 and value.id % 10**6:
         return True
-    given = _read_ids(body)
-    texts = [given.id, *(given.owners or []), *(given.guilds or [])]
-    return all([digits(text) is not None for text in texts])
+    return digits(_read_identity(body).id) is not None
 
 
 def failure(

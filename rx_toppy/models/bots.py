@@ -9,7 +9,7 @@ from typing import Any, overload
 import msgspec
 from msgspec import field
 
-from .fields import Id, Ids, Text, TextItems, UserCache, Whole, aware, digits, short_repr
+from .fields import Id, IdTexts, Text, TextItems, UserCache, Whole, aware, digits, short_repr
 
 __all__ = ["Bot", "BotSearchResults"]
 
@@ -59,8 +59,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lib: Text = None
     date: Text = None
     _tags: TextItems = field(name="tags", default=())
-    _owners: Ids = field(name="owners", default=())
-    _guilds: Ids = field(name="guilds", default=())
+    _owners: IdTexts = field(name="owners", default=())
+    _guilds: IdTexts = field(name="guilds", default=())
     _invite: Text = field(name="invite", default=None)
     _donations: Text = field(name="donatebotguildid", default=None)
 
@@ -77,12 +77,17 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def owners(self) -> tuple[int, ...]:
         """The ids of its owners, the main one first."""
-        return self._owners or ()
+        return _ids(self._owners)
 
     @property
     def featured_guilds(self) -> tuple[int, ...]:
         """The ids of the guilds that its page shows."""
-        return self._guilds or ()
+        return _ids(self._guilds)
+
+    @property
+    def raw_ids(self) -> tuple[str, ...]:
+        """The ids in its lists as they were sent, of which `owners` and such leave out odd ones."""
+        return (*(self._owners or ()), *(self._guilds or ()))
 
     @property
     def invite(self) -> str:
@@ -109,6 +114,10 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return short_repr(
             self, "id", "username", "server_count", "monthly_votes", "all_time_votes", "certified"
         )
+
+
+def _ids(texts: IdTexts) -> tuple[int, ...]:
+    return tuple(id for id in map(digits, texts or ()) if id is not None)
 
 
 class BotSearchResults(msgspec.Struct, frozen=True, kw_only=True):

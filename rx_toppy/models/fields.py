@@ -9,7 +9,8 @@ import msgspec
 
 __all__ = [
     "Id",
-    "Ids",
+    "IdText",
+    "IdTexts",
     "Text",
     "TextItems",
     "UserCache",
@@ -23,7 +24,9 @@ __all__ = [
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Text = str | None
 Whole = int | None
-Ids = tuple[Id, ...] | None
+# Ids that stand in lists stay text until they are asked for: most never are.
+IdText = Annotated[str, msgspec.Meta(extra={"is": "an id"})]
+IdTexts = tuple[IdText, ...] | None
 TextItems = tuple[str, ...] | None
 
 CDN = "https://cdn.discordapp.com"
