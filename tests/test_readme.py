@@ -20,18 +20,20 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
+import aiohttp
 import msgspec
 import pytest
 from reactivex import operators as ops
 
 import rx_toppy
 from rx_toppy import BotStatsPayload, NotFound, StandaloneBot, ToppyError, errors, events
-from rx_toppy.sandbox import Sandbox
+from rx_toppy.sandbox import Sandbox, faults
+from tests.virtual import run_virtual
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +51,7 @@ class Block(NamedTuple):
     """A fenced block, the line in which it begins, and which one it is below its heading."""
 
     id: str
+    section: str
     language: str
     line: int
     text: str
@@ -81,7 +84,7 @@ def _globals_of(scope: symtable.SymbolTable) -> Iterator[str]:
 
 def blocks() -> Iterator[Block]:
     """All fenced blocks in order."""
-    heading, lines, numbers = "", README.splitlines(), Counter()
+    heading, section, lines, numbers = "", "", README.splitlines(), Counter()
     opened: int | None = None
     for number, line in enumerate(lines):
         if opened is not None:
@@ -89,16 +92,21 @@ def blocks() -> Iterator[Block]:
                 language = lines[opened].removeprefix("```")
                 numbers[heading, language] += 1
                 id = f"{heading}-{numbers[heading, language]}"
-                yield Block(id, language, opened + 1, "\n".join(lines[opened + 1 : number]))
+                text = "\n".join(lines[opened + 1 : number])
+                yield Block(id, section, language, opened + 1, text)
                 opened = None
         elif line.startswith("```"):
             opened = number
         elif line.startswith("#"):
             heading = re.sub(r"\W+", "-", line.strip("# ").lower()).strip("-")
+            if line.startswith("## "):
+                section = heading
 
 
 BLOCKS = list(blocks())
-EXAMPLES = [block for block in BLOCKS if block.language == "python"]
+CODE = [block for block in BLOCKS if block.language == "python"]
+EXAMPLES = [block for block in CODE if block.section != "recipes"]
+RECIPES = {block.id: block for block in CODE if block.section == "recipes"}
 
 
 def table(first_column: str) -> list[list[str]]:
@@ -338,8 +346,9 @@ def test_an_example_runs_and_prints_what_is_stated(block: Block, world: Sandbox)
 
 def test_the_examples_state_what_they_print() -> None:
     """There are examples, and most of those that print say what: else nothing was checked above."""
-    printing = [block for block in EXAMPLES if "print(" in block.text]
+    printing = [block for block in CODE if "print(" in block.text or "(print)" in block.text]
     assert len(EXAMPLES) > 10
+    assert len(RECIPES) == 6
     assert len([block for block in printing if not block.stated]) <= 1
 
 
@@ -374,6 +383,347 @@ async def test_the_command_example_knows_who_has_voted() -> None:
             await names["daily"](SimpleNamespace(author=SimpleNamespace(id=id), send=send))
     assert "Thank you" in said[0]
     assert "https://top.gg/bot/7/vote" in said[1]
+
+
+def test_a_call_gathered_twice_is_sent_once(world: Sandbox) -> None:
+    """`asyncio` folds equal awaitables into one, so that two requests want two calls."""
+
+    async def gather() -> list[int]:
+        async with rx_toppy.TopGG(
+            StandaloneBot(world.bot_id), token=world.token, autopost=False
+        ) as client:
+            sent = [len(world.requests)]
+            call = client.is_weekend()
+            for calls in ([call, call], [client.is_weekend(), client.is_weekend()]):
+                await asyncio.gather(*calls)
+                sent.append(len(world.requests))
+            return [after - before for before, after in pairwise(sent)]
+
+    assert asyncio.run(gather()) == [1, 2]
+
+
+# --- the recipes ---------------------------------------------------------------------------------
+
+
+class Member:
+    """Somebody in a guild, with roles."""
+
+    def __init__(self, id: int, guild: "Guild", *roles: object) -> None:
+        self.id = id
+        self.guild = guild
+        self.roles = list(roles)
+
+    async def add_roles(self, role: "Role") -> None:
+        """Gives one, unless Discord does not let us."""
+        self.guild.refuse_some()
+        self.roles.append(role)
+
+    async def remove_roles(self, role: "Role") -> None:
+        """Takes one away."""
+        self.guild.refuse_some()
+        self.roles.remove(role)
+
+
+class Role:
+    """The role of a guild."""
+
+    def __init__(self, guild: "Guild") -> None:
+        self.guild = guild
+
+    @property
+    def members(self) -> list[Member]:
+        """Who has it."""
+        return [member for member in self.guild.members.values() if self in member.roles]
+
+
+class Guild:
+    """A guild with one role, which refuses so many changes of it."""
+
+    def __init__(self) -> None:
+        self.role = Role(self)
+        self.members: dict[int, Member] = {}
+        self.refusals = 0
+
+    def join(self, *ids: int, has_role: bool = False) -> None:
+        """Members come."""
+        for id in ids:
+            self.members[id] = Member(id, self, *[self.role] * has_role)
+
+    @property
+    def holders(self) -> list[int]:
+        """The ids of those who have the role, in order."""
+        return sorted(member.id for member in self.role.members)
+
+    def refuse_some(self) -> None:
+        """What Discord says where the bot may not do it."""
+        if self.refusals:
+            self.refusals -= 1
+            raise PermissionError("Missing Permissions")
+
+    def get_member(self, id: int) -> Member | None:
+        """From the cache."""
+        return self.members.get(id)
+
+    def get_role(self, id: int) -> Role:
+        """From the cache."""
+        return self.role
+
+
+class Bot(StandaloneBot):
+    """Seven servers more at each post, and as much of a Discord bot as the recipes use."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox.bot_id, server_count=count(1234, 7).__next__)
+        self.said: list[str] = []
+        self.mutes = 0
+        self.guild: Guild | None = Guild()
+
+    def event(self, listener: Any) -> Any:
+        """Registers a listener."""
+        setattr(self, listener.__name__, listener)
+        return listener
+
+    def get_partial_messageable(self, id: int) -> Any:
+        """A channel."""
+        return SimpleNamespace(send=self._send)
+
+    async def _send(self, text: str) -> None:
+        if self.mutes:
+            self.mutes -= 1
+            raise PermissionError("Missing Permissions")
+        self.said.append(text)
+
+    def get_guild(self, id: int) -> Guild | None:
+        """From the cache, which is empty before the bot is ready."""
+        return self.guild
+
+
+class Kitchen(NamedTuple):
+    """What a recipe runs in: a world whose time is virtual, and which keeps top.gg's limits."""
+
+    sandbox: Sandbox
+    bot: Bot
+    client: Any
+    skip: Callable[[float], None]  # moves the sandbox's clock alone
+
+    def routes(self, part: str = "") -> list[str]:
+        """The requests that the sandbox has seen, with some of the path in common."""
+        own = f"/api/bots/{self.sandbox.bot_id}"
+        routes = [f"{r.method} {r.path.replace(own, 'own')}" for r in self.sandbox.requests]
+        return [route for route in routes if part in route]
+
+
+Scenario = Callable[[Kitchen], Coroutine[Any, Any, None]]
+SCENARIOS: dict[str, tuple[Scenario, dict[str, Any]]] = {}
+
+
+def cooks(id: str, *, bots: int = 20, **options: Any) -> Callable[[Scenario], Scenario]:
+    """Marks what is to happen after a recipe was begun, with options of the client."""
+
+    def mark(scenario: Scenario) -> Scenario:
+        SCENARIOS[id] = (scenario, {"bots": bots, **options})
+        return scenario
+
+    return mark
+
+
+async def cook(
+    block: Block, scenario: Scenario, bots: int, refused: int = 0, **options: Any
+) -> None:
+    """Runs a recipe and what is to happen; then the client closes, and nothing may be left."""
+    loop, skipped = asyncio.get_running_loop(), [1.8e9]
+    sandbox = Sandbox(
+        seed=1, bots=bots, votes_per_minute=0, clock=lambda: loop.time() + sum(skipped)
+    )
+    # Connections that are kept want to be looked after, which costs a virtual day too much.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with sandbox, aiohttp.ClientSession(connector=connector) as session:
+        bot = Bot(sandbox)
+        options |= {"token": sandbox.token, "base_url": sandbox.base_url, "session": session}
+        async with rx_toppy.TopGG(bot, **options) as client:
+            names = {"bot": bot, "client": client}
+            running = eval(block.code, {name: names[name] for name in block.wanted})
+            if running is not None:
+                await running
+            await scenario(Kitchen(sandbox, bot, client, skipped.append))
+        await asyncio.sleep(1)  # in which the sandbox lets go of a request that was given up
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        before = len(sandbox.requests)
+        await asyncio.sleep(3 * 24 * 3600)
+        assert len(sandbox.requests) == before
+    assert sum(request.status == 429 for request in sandbox.requests) == refused
+    assert not [handle for handle in loop._scheduled if not handle.cancelled()]
+
+
+@cooks("tell-me-when-a-post-fails-1")
+async def a_post_fails(at: Kitchen) -> None:
+    """Two bad hours, in the second of which nothing can be said at first."""
+    await asyncio.sleep(3600)
+    assert at.bot.said == []
+    for mutes in (0, 1):
+        at.bot.mutes = mutes
+        at.sandbox.fail(faults.Status(503), method="POST", times=12)
+        await asyncio.sleep(3 * 3600)
+    failed, again = "top.gg was not told: ", "top.gg is told again."
+    first, *others = at.bot.said
+    assert first.startswith(failed)
+    assert "503" in first
+    assert others == [again, again]
+    at.sandbox.fail(faults.Status(404), method="POST")
+    await asyncio.sleep(3600)
+    assert len(at.bot.said) == 4
+    assert at.bot.said[-1].startswith(failed)
+
+
+@cooks("servers-gained-a-day-1")
+async def days_pass(at: Kitchen) -> None:
+    """A day and six hours, with a failure in the first."""
+    await asyncio.sleep(3600 * 5)
+    at.sandbox.fail(faults.Status(404), method="POST", times=2)
+    await asyncio.sleep(3600 * 25)
+
+
+@cooks("requests-a-minute-by-route-1")
+async def minutes_pass(at: Kitchen) -> None:
+    """A minute with an autopost, one with nothing, and one with failures and retries."""
+    for id in (at.bot.id, 2, 3):
+        with suppress(NotFound):
+            await at.client.fetch_bot(id)
+    await asyncio.sleep(121)
+    at.sandbox.fail(faults.Status(503), route="/weekend", times=3)
+    await at.client.is_weekend()
+    await at.client.fetch_bot(at.bot.id)
+
+
+@cooks("post-when-the-guild-count-settles-1", autopost=False)
+async def guilds_come(at: Kitchen) -> None:
+    """Bursts of joins: one while all is well, one while nothing is, one that the end cuts off."""
+
+    async def burst(joins: int) -> None:
+        for _ in range(joins):
+            await at.bot.on_guild_join(object())  # type: ignore[attr-defined]
+            await asyncio.sleep(20)
+
+    await burst(7)
+    assert len(at.sandbox.posted) == 0
+    await asyncio.sleep(15)
+    assert len(at.sandbox.posted) == 1
+    at.sandbox.fail(faults.Status(404), method="POST", times=1)
+    await burst(3)
+    await asyncio.sleep(60)
+    at.sandbox.fail(faults.Delay(8), method="POST")
+    await burst(2)
+    await asyncio.sleep(60)
+    assert len(at.sandbox.posted) == 2
+    assert at.routes() == ["POST own/stats"] * 3
+    await burst(1)
+
+
+@cooks("top-certified-bots-by-votes-this-month-1", bots=3000, autopost=False)
+async def nothing_more(at: Kitchen) -> None:
+    """It fetches a page, and perhaps some more ahead."""
+    await asyncio.sleep(10)
+    assert 1 <= len(at.routes("/bots")) < 6
+
+
+@cooks("a-role-for-12-hours-after-a-vote-1", refused=1, autopost=False)
+async def members_vote(at: Kitchen) -> None:
+    """Votes come and run out, top.gg and Discord fail, and the budget is kept."""
+    guild, at.bot.guild = at.bot.guild, None
+    assert guild is not None
+    fan, lapsed, older, stranger, *crowd = range(1001, 1035)
+    guild.join(fan, lapsed, older, *crowd)
+    guild.join(5, has_role=True)  # who has never voted, or long ago
+    at.sandbox.vote(older)
+    at.sandbox.vote(lapsed)
+    at.skip(13 * 3600)
+    at.sandbox.vote(fan)
+    at.sandbox.vote(stranger)  # who is in no guild of ours
+    await asyncio.sleep(61)
+    assert guild.holders == [5]  # before the bot is ready, nothing is known of its guilds
+    at.bot.guild = guild
+    at.sandbox.fail(faults.Status(404), route="/bots/{id}/votes", times=1)
+    await asyncio.sleep(60)
+    assert guild.holders == [5]
+    guild.refusals = 2
+    await asyncio.sleep(60)
+    assert guild.holders == [5]
+    assert at.routes("check") == ["GET own/check"] * 3  # the fan, the lapsed, and 5
+    await asyncio.sleep(60)
+    assert guild.holders == [fan]
+
+    # One who is asked about in vain does not keep the others from their roles.
+    at.sandbox.vote(lapsed)
+    at.sandbox.vote(crowd[0])
+    at.sandbox.fail(faults.Status(404), route="/bots/{id}/check", times=1)
+    await asyncio.sleep(60)
+    assert guild.holders == [fan, lapsed]
+    await asyncio.sleep(60)
+    assert guild.holders == [fan, lapsed, crowd[0]]
+
+    # Whoever votes again keeps the role, all others lose it: ten a minute.
+    at.skip(12 * 3600)
+    at.sandbox.vote(fan)
+    await asyncio.sleep(60)
+    assert guild.holders == [fan]
+
+    # A slow top.gg: a look takes longer than a minute, and none begins before it is over.
+    for id in crowd:
+        at.sandbox.vote(id)
+    before = len(at.routes())
+    with at.sandbox.fail(faults.Delay(6)):
+        await asyncio.sleep(6 * 60)
+    looks = ",".join(at.routes()[before:]).split("GET own/votes")
+    assert [look.count("check") for look in looks][:2] == [0, 21]
+    assert guild.holders == [fan, *crowd]
+
+    # Each of the holders gets their turn.
+    before = len(at.routes("check"))
+    await asyncio.sleep(4 * 60)
+    checks = [request.query for request in at.sandbox.requests if "check" in request.path]
+    assert {f"userId={id}" for id in guild.holders} < set(checks[before:])
+
+    # A blocked token: it is left alone until the block is over.
+    before = len(at.routes())
+    at.sandbox.fail(faults.Status(429), route="/bots/{id}/check", times=1)
+    await asyncio.sleep(30 * 60)
+    assert at.routes()[before:] == ["GET own/votes", "GET own/check"]
+    at.skip(12 * 3600)
+    await asyncio.sleep(36 * 60)
+    assert guild.holders == []
+    at.sandbox.fail(faults.Delay(9))
+    await asyncio.sleep(61)  # a look is under way when the client closes
+
+
+def test_the_recipes_ask_discord_for_what_it_has() -> None:
+    """What the recipes' bot offers in these tests is what discord.py offers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # discord.py's are not ours
+        discord = pytest.importorskip("discord")
+    used = {name for block in RECIPES.values() for name in re.findall(r"\.(\w+)", block.text)}
+    for ours, theirs in (
+        (Bot, discord.Client),
+        (Guild, discord.Guild),
+        (Role, discord.Role),
+        (Member, discord.Member),
+    ):
+        for name in used & vars(ours).keys() - vars(StandaloneBot).keys():
+            assert hasattr(theirs, name), f"{theirs}.{name}"
+
+
+@pytest.mark.parametrize("block", RECIPES.values(), ids=lambda block: block.id)
+def test_a_recipe_does_what_it_says(block: Block, caplog: pytest.LogCaptureFixture) -> None:
+    """In virtual time: what is printed, what survives failures, and that it ends with the client.
+
+    Of failures only warnings are logged, and no request comes that top.gg would refuse.
+    """
+    assert block.wanted <= HIDDEN
+    scenario, options = SCENARIOS[block.id]
+    with printed() as lines:
+        within_patience(lambda: run_virtual(cook(block, scenario, **options)))
+    assert lines() == block.stated
+    gc.collect()
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
 # --- the commands --------------------------------------------------------------------------------
