@@ -146,9 +146,48 @@ class Bare:
             return self._page.decode(await response.read())
 
 
+MANY = 400  # requests in a round
+
+Fetch = Callable[[int], Awaitable[Any]]
+
+
+def by_one(fetch: Fetch) -> Run:
+    """One request after another."""
+
+    async def run() -> None:
+        for _ in range(MANY):
+            await fetch(1)
+
+    return run
+
+
+def together(fetch: Fetch) -> Run:
+    """Fifty at a time."""
+
+    async def some() -> None:
+        for _ in range(MANY // 50):
+            await fetch(1)
+
+    async def run() -> None:
+        await asyncio.gather(*(some() for _ in range(50)))
+
+    return run
+
+
+def subscribed(client: TopGG) -> Run:
+    """One subscription after another."""
+
+    async def run() -> None:
+        for _ in range(MANY):
+            done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            client.fetch_bot(1).subscribe(done.set_result, done.set_exception)
+            await done
+
+    return run
+
+
 async def requests(base_url: str, wanted: Callable[[str], bool]) -> None:
     """Single calls, one after another and together."""
-    many = 400
     wide = (RateLimit(10**6, 1.0), RateLimit(10**6, 60.0, "/bots"))
     async with (
         aiohttp.ClientSession() as session,
@@ -156,34 +195,10 @@ async def requests(base_url: str, wanted: Callable[[str], bool]) -> None:
         make_client(base_url, rate_limits=wide) as limited,
     ):
         bare = Bare(session, base_url)
-
-        async def one_by_one(fetch: Callable[[int], Awaitable[Any]]) -> None:
-            for _ in range(many):
-                await fetch(1)
-
-        async def subscribed() -> None:
-            for _ in range(many):
-                done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-                free.fetch_bot(1).subscribe(done.set_result, done.set_exception)
-                await done
-
-        async def fifty(fetch: Callable[[int], Awaitable[Any]]) -> None:
-            async def some() -> None:
-                for _ in range(many // 50):
-                    await fetch(1)
-
-            await asyncio.gather(*(some() for _ in range(50)))
-
-        def together(fetch: Callable[[int], Awaitable[Any]]) -> Run:
-            return lambda: fifty(fetch)
-
-        def by_one(fetch: Callable[[int], Awaitable[Any]]) -> Run:
-            return lambda: one_by_one(fetch)
-
         for name, goal, ours, plain in (
             ("awaited, no limits", "<= 1.10", by_one(free.fetch_bot), by_one(bare.fetch_bot)),
             ("awaited, limits kept", "<= 1.15", by_one(limited.fetch_bot), by_one(bare.fetch_bot)),
-            ("subscribed", "<= 1.25", subscribed, by_one(bare.fetch_bot)),
+            ("subscribed", "<= 1.25", subscribed(free), by_one(bare.fetch_bot)),
             ("50 in flight", "<= 1.10", together(free.fetch_bot), together(bare.fetch_bot)),
         ):
             if wanted(name):
