@@ -32,6 +32,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 log = logging.getLogger("rx_toppy.streams")
 
+NOTHING: Any = object()
+
 _END = object()
 
 
@@ -108,7 +110,8 @@ class Cold(Ours[T_co]):
         subscription.start()
         return subscription
 
-    async def _emit(self, subscription: Subscription[Any]) -> None:
+    def _emit(self, subscription: Subscription[Any]) -> Coroutine[Any, Any, Any]:
+        """A run: it hands its values to the subscription, all but the one that it may return."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -161,8 +164,8 @@ class Call(Cold[T_co]):
         """
         return self._home.run(self._send)
 
-    async def _emit(self, subscription: Subscription[Any]) -> None:
-        subscription.next(await self._send())
+    def _emit(self, subscription: Subscription[Any]) -> Coroutine[Any, Any, Any]:
+        return self._send()
 
     def __repr__(self) -> str:
         return f"<{self._said()}: not sent; await it, .subscribe() to it or .run() it>"
@@ -207,7 +210,7 @@ class Paged(Cold[T_co]):
         async with aclosing(self._items()) as items:
             return [item async for item in items]
 
-    async def _emit(self, subscription: Subscription[Any]) -> None:
+    async def _emit(self, subscription: Subscription[Any]) -> Any:
         demand = subscription.demand
         async with aclosing(self._items()) as items:
             async for item in items:
@@ -216,6 +219,7 @@ class Paged(Cold[T_co]):
                     break
                 if demand is not None and demand.is_full():
                     await demand.room()
+        return NOTHING
 
     def __repr__(self) -> str:
         return f"<{self._said()}: not sent; use async for, await it for a list, or .subscribe()>"
@@ -303,7 +307,9 @@ class Subscription(abc.DisposableBase, Generic[T]):
         if task is not None:
             tasks.add(task)
         try:
-            await self._source._emit(self)  # noqa: SLF001
+            value = await self._source._emit(self)  # noqa: SLF001
+            if value is not NOTHING:
+                self.next(value)
         except Exception as error:
             self._fail(error)
         except asyncio.CancelledError:

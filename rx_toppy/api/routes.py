@@ -37,17 +37,14 @@ class Route(msgspec.Struct, Generic[T], frozen=True):
         decoder: What its body means; None where it means nothing, so that it is not even read.
         repeatable: Whether it may be sent again after it failed. A POST of stats may: the second
             one says the same.
+        is_v1: Whether it belongs to top.gg's current API, which takes the token as a bearer's.
     """
 
     method: str
     path: str
     decoder: Decoder[T] | None = None
     repeatable: bool = True
-
-    @property
-    def is_v1(self) -> bool:
-        """Whether it belongs to top.gg's current API, which takes the token as a bearer's."""
-        return self.path.startswith("/v1/")
+    is_v1: bool = False
 
     def request(
         self, *, query: Mapping[str, object] | None = None, body: Any = None, **filled: int
@@ -90,5 +87,5 @@ CHECK_VOTE: Route[IndividualUserVoteResult] = Route(
 GET_STATS: Route[BotStats] = Route("GET", "/bots/{id}/stats", Decoder(BotStats))
 POST_STATS: Route[None] = Route("POST", "/bots/{id}/stats")
 FETCH_USER: Route[User] = Route("GET", "/users/{id}", Decoder(User))
-POST_METRICS: Route[None] = Route("PATCH", "/v1/projects/@me/metrics")
+POST_METRICS: Route[None] = Route("PATCH", "/v1/projects/@me/metrics", is_v1=True)
 IS_WEEKEND: Route[Weekend] = Route("GET", "/weekend", Decoder(Weekend))
