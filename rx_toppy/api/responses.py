@@ -174,7 +174,8 @@ def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
     Only a short id, or one that ends in noughts, can come from such a text. (On a page of a search
     that is not looked after: it would cost half as much again as decoding it.)
     """
-    if isinstance(value, Bot) and not all([digits(text) for text in value.raw_ids]):
+    texts = "".join(value.raw_ids) if isinstance(value, Bot) else ""
+    if texts and not (texts.isdigit() and texts.isascii()):
         return False
     if value.id >= 10**15 and value.id % 10**6:
         return True
