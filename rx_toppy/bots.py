@@ -210,7 +210,9 @@ class Host:
                     await on_close()
                 except Exception:
                     log.exception("the client of %r could not be closed", bot)
-                return await close(*args, **kwargs)
+                finally:  # even if somebody loses patience and cancels this
+                    closed = await close(*args, **kwargs)
+                return closed
 
             bot.close = closing
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import metadata
+from typing import NoReturn
 
 from .client import __version__
 
@@ -16,6 +17,10 @@ __all__ = ["main"]
 
 LIBRARIES = ("aiohttp", "reactivex", "msgspec")
 DISCORD_LIBRARIES = ("discord.py", "py-cord", "nextcord", "disnake")
+
+VARIABLE = "TOPGG_TOKEN"
+LEAST_EVERY = 10
+ARGUMENTS = {"id": "BOT_ID", "base_url": "--base-url", "token": VARIABLE}
 
 AddParser = Callable[..., argparse.ArgumentParser]
 
@@ -66,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     parser.add_argument("--version", action="store_true", help="show the versions of what is used")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add_command in (_add_demo, _add_sandbox):
+    for add_command in (_add_demo, _add_watch, _add_sandbox):
         add_command(commands.add_parser)
     return parser
 
@@ -113,6 +118,72 @@ def _run_demo(given: argparse.Namespace) -> int:
     from . import demo
 
     demo.run(given.seconds)
+    return 0
+
+
+# --- rx-toppy watch ------------------------------------------------------------------------------
+
+
+def _add_watch(add_parser: AddParser) -> None:
+    parser = add_parser(
+        "watch",
+        help="watch what top.gg has of your bot",
+        description=(
+            "Looks every so often at what top.gg has of your bot: its servers, its votes and who "
+            "voted, and shows that with the requests that find it: live in a terminal (with the "
+            "extra 'cli'), and otherwise a line for each event. It posts nothing. Your bot's token "
+            f"of top.gg is read from the environment variable {VARIABLE}."
+        ),
+    )
+    add = parser.add_argument
+    add("bot", metavar="BOT_ID", help="the id of the bot that the token belongs to")
+    add(
+        "--every",
+        type=_duration,
+        default=30.0,
+        metavar="SECONDS",
+        help=f"how long to wait between two looks, at least {LEAST_EVERY} (default: 30)",
+    )
+    add(
+        "--base-url",
+        default="https://top.gg/api",
+        metavar="URL",
+        help="where top.gg is (default: https://top.gg/api)",
+    )
+    _add_seconds(parser)
+    parser.set_defaults(run=partial(_run_watch, parser))
+
+
+def _run_watch(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    from . import watch
+    from .errors import Forbidden
+
+    def refuse(status: int, what: str) -> NoReturn:
+        parser.exit(status, f"{parser.prog}: error: {what}\n")
+
+    # On the command line any user of the machine could read it.
+    token = os.environ.get(VARIABLE, "")
+    if not token:
+        refuse(2, f"set the environment variable {VARIABLE} to your bot's token of top.gg")
+    if given.every < LEAST_EVERY:
+        refuse(2, f"--every takes at least {LEAST_EVERY} seconds")
+    try:
+        show = watch.prepared(
+            given.bot,
+            token,
+            every=given.every,
+            base_url=given.base_url,
+            seconds=given.seconds,
+        )
+    except ValueError as error:
+        # First it names what makes no sense, in Python's terms. What was given in its place may be
+        # the token, and is not repeated.
+        name, _, rest = str(error).partition(", not ")[0].partition(" ")
+        refuse(2, f"{ARGUMENTS.get(name, name)} {rest}")
+    try:
+        show()
+    except Forbidden as error:
+        refuse(1, f"top.gg refuses the token in {VARIABLE} for bot {given.bot} ({error.status})")
     return 0
 
 

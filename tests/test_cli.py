@@ -32,10 +32,12 @@ from rx_toppy import (
 )
 from rx_toppy.cli import main
 from rx_toppy.demo.board import Board
-from rx_toppy.demo.lines import Lines
-from rx_toppy.demo.pipelines import NoPage, Page, Spent, Started, Top, Voted, _newcomers
-from rx_toppy.demo.screen import BLOCKS, Screen, drawn, sparkline
+from rx_toppy.demo.pipelines import NoPage, Spent, Started, Top
 from rx_toppy.models import Bot
+from rx_toppy.terminal import view
+from rx_toppy.terminal.finding import Page, Voted, newcomers
+from rx_toppy.terminal.lines import Lines
+from rx_toppy.terminal.screen import BLOCKS, Screen, drawn, sparkline
 
 ROOT = Path(rx_toppy.__file__).parents[1]
 SCRIPT = "import sys; from rx_toppy.cli import main; sys.exit(main())"
@@ -229,9 +231,9 @@ def test_a_dumb_terminal_shows_lines(capsys, monkeypatch):
     out = io.StringIO()
     monkeypatch.setattr(out, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(demo._view(out, Board()), Lines)
+    assert isinstance(view(out, Board()), Lines)
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(demo._view(out, Board()), Screen)
+    assert isinstance(view(out, Board()), Screen)
     assert capsys.readouterr() == ("", "")
 
 
@@ -360,9 +362,9 @@ def test_sparkline_goes_from_the_least_to_the_greatest():
 def test_newcomers_are_those_before_the_one_known():
     """Two looks at the voters, newest first, give those who voted in between, oldest first."""
     ada, ben, cleo = (SimpleUser(id=id) for id in (1, 2, 3))
-    assert _newcomers([ada], [cleo, ben, ada]) == [ben, cleo]
-    assert _newcomers([ada], [ada]) == []
-    assert _newcomers([], [ben, ada]) == [ada, ben]
+    assert newcomers([ada], [cleo, ben, ada]) == [ben, cleo]
+    assert newcomers([ada], [ada]) == []
+    assert newcomers([], [ben, ada]) == [ada, ben]
 
 
 # --- the rest ------------------------------------------------------------------------------------

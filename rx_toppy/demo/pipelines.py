@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import accumulate, repeat, takewhile
+from itertools import accumulate, repeat
 from operator import attrgetter
 from random import Random
 
@@ -21,21 +21,19 @@ from ..errors import ToppyError
 from ..events import Event, PostEvent, RequestEvent
 from ..models import Bot, SimpleUser
 from ..operators import map_async, of_type
+from ..terminal.finding import Page, Voted, name_of, new_voters, route_of
 
 __all__ = [
     "BOTS",
     "POST_EVERY",
     "Growth",
     "NoPage",
-    "Page",
     "Spent",
     "Started",
     "Top",
-    "Voted",
     "growing",
     "growth",
     "pages",
-    "route_of",
     "spending",
     "top",
     "votes",
@@ -69,19 +67,6 @@ class Spent(Event, frozen=True):
     """How many requests each route has had so far."""
 
     routes: Counter[str]
-
-
-class Voted(Event, frozen=True):
-    """Somebody voted."""
-
-    name: str
-    bio: str
-
-
-class Page(Event, frozen=True):
-    """A bot's page, as it is now."""
-
-    bot: Bot
 
 
 class NoPage(Event, frozen=True):
@@ -129,11 +114,6 @@ def spending(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Spent]:
     )
 
 
-def route_of(event: RequestEvent) -> str:
-    """A request's method and route."""
-    return f"{event.method} {event.route}"
-
-
 def votes(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Voted]:
     """Who has voted since the last look: the list of voters has the newest first.
 
@@ -149,22 +129,14 @@ def votes(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Voted]:
         bio = None
         with suppress(ToppyError):
             bio = (await client.fetch_user(voter)).bio
-        return Voted(voter.username or str(voter.id), bio or "")
+        return Voted(name_of(voter), bio or "")
 
     return rx.timer(0.0, VOTERS_EVERY, scheduler=scheduler).pipe(
         ops.map(look),
         ops.exclusive(),
-        ops.pairwise(),
-        ops.starmap(_newcomers),
-        ops.flat_map(rx.from_iterable),
+        new_voters(),
         map_async(greet, max_concurrent=4),
     )
-
-
-def _newcomers(before: list[SimpleUser], now: list[SimpleUser]) -> list[SimpleUser]:
-    """Those who voted between two looks, in the order in which they did."""
-    known = before[0].id if before else None
-    return list(takewhile(lambda voter: voter.id != known, now))[::-1]
 
 
 def pages(

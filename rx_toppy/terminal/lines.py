@@ -1,13 +1,18 @@
-"""The events as plain lines, for pipes; and what an encoding can write."""
+"""The events as plain lines, for pipes; and what can be written."""
 
 from __future__ import annotations
 
+import re
 from typing import Self, TextIO
 
 from ..events import Event
 from .telling import told
 
 __all__ = ["Lines", "is_unicode", "writable"]
+
+# What a terminal would obey, or would begin another line with. Names and texts are whatever their
+# authors and a server sent.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Lines:
@@ -20,7 +25,7 @@ class Lines:
         """Writes the event's line, at once."""
         kind, what = told(event)
         line = f"{event.at.astimezone():%H:%M:%S}  {kind:<8}  {what}".rstrip()
-        self._out.write(writable(line + "\n", self._out.encoding))
+        self._out.write(writable(line, self._out.encoding) + "\n")
         self._out.flush()
 
     def refresh(self) -> None:
@@ -34,9 +39,13 @@ class Lines:
 
 
 def writable(text: str, encoding: str | None) -> str:
-    """The text with a question mark for each character that the encoding does not have."""
+    """A line of text as it can be written, as long as it was.
+
+    There is a space for each control character, and a question mark for each character that the
+    encoding does not have.
+    """
     encoding = encoding or "utf-8"  # a StringIO has none
-    return text.encode(encoding, "replace").decode(encoding)
+    return CONTROLS.sub(" ", text).encode(encoding, "replace").decode(encoding)
 
 
 def is_unicode(encoding: str) -> bool:
