@@ -7,14 +7,19 @@ are given a moment of real time first, so that they are never overtaken by the c
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import selectors
+import sys
+import termios
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# Real seconds that a byte on loopback may take, client and server being in this very process.
+# Real seconds that a byte on loopback may take, client and server being in this very process; and
+# how many times as long it is waited for where the kernel says that some are on their way.
 GRACE = 0.003
+PATIENCE = 30
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -26,10 +31,31 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        ready = super().select(GRACE if timeout is not None else None)
-        if not ready and timeout is not None:
+        if timeout is None:
+            return super().select(None)
+        for _ in range(PATIENCE):
+            ready = super().select(GRACE)
+            if ready or not self._is_in_transit():
+                break
+        if not ready:
             self.loop.now += timeout
         return ready
+
+    def _is_in_transit(self) -> bool:
+        """Whether a connection is being made, or bytes were sent that have not arrived."""
+        return any(
+            key.events & selectors.EVENT_WRITE or _unacknowledged(key.fd)
+            for key in self.get_map().values()
+        )
+
+
+def _unacknowledged(fd: int) -> int:
+    """How many bytes the kernel has of a socket that the other side does not have yet."""
+    try:
+        answer = fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0" * 4)
+    except OSError:  # it is no connection: the loop's own pipe, or a socket that listens
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
