@@ -19,7 +19,7 @@ T = TypeVar("T")
 # Real seconds that a byte on loopback may take, client and server being in this very process; and
 # how many times as long it is waited for where the kernel says that some are on their way.
 GRACE = 0.003
-PATIENCE = 30
+PATIENCE = 4
 
 
 class _JumpingSelector(selectors.DefaultSelector):
