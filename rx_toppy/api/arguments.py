@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 __all__ = ["HasId", "Seconds", "UserLike", "count", "seconds", "snowflake"]
 
@@ -14,7 +14,6 @@ Seconds = float | timedelta
 """A duration: a number of seconds, or a `timedelta`."""
 
 
-@runtime_checkable
 class HasId(Protocol):
     """A user, member, bot, object or model: whatever has an `id`."""
 

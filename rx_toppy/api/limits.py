@@ -14,7 +14,7 @@ lets twice its limit through in its first window. On top.gg either costs the tok
 A send that was given up unanswered (cancelled, timed out) may still be under way. It counts as
 ended no sooner than a moment after it left: see `GIVEN_UP`.
 
-Nothing here waits or reads a clock. `Limiter` is told the time; `transport` does the waiting.
+Nothing here waits or reads a clock. `Limiter` is told the time; `gate` does the waiting.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ __all__ = ["DEFAULT_RATE_LIMITS", "Limiter", "RateLimit", "Ticket"]
 
 # A send that nobody waits for any more is believed to arrive within this many seconds of leaving.
 GIVEN_UP = 1.0
-
 
 # No block is believed to last longer than a day, whatever a 429 says.
 LONGEST_BLOCK = 86_400.0

@@ -221,14 +221,10 @@ def retry_after(headers: Mapping[str, str], body: bytes, now: datetime) -> float
     top.gg puts them into the body (`retry-after`), the header, or both; the longer one counts, for
     asking too early prolongs the block. The header may also be a date.
     """
-    said: list[float | None] = [_header_seconds(headers.get("Retry-After"), now)]
-    try:
-        content = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        content = None
-    if isinstance(content, dict):
-        said += [_number(content.get(key)) for key in ("retry-after", "retry_after", "retryAfter")]
-    return max((wait for wait in said if wait is not None), default=None)
+    content = _remark(body)
+    waits = [_header_seconds(headers.get("Retry-After"), now)]
+    waits += [_number(content.get(key)) for key in ("retry-after", "retry_after", "retryAfter")]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def said(body: bytes, token: str = "") -> str:
@@ -254,14 +250,18 @@ def _words(body: bytes) -> str:
 
 def _told(body: bytes) -> str:
     """What a JSON body says is wrong, in the words of its usual fields."""
+    content = _remark(body)
+    parts = [content.get(key) for key in ("title", "detail", "error", "message")]
+    return ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
+
+
+def _remark(body: bytes) -> dict[str, Any]:
+    """The fields of an error's body, none where it is no JSON object."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-    if not isinstance(content, dict):
-        return ""
-    parts = [content.get(key) for key in ("title", "detail", "error", "message")]
-    return ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _header_seconds(value: str | None, now: datetime) -> float | None:

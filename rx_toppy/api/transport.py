@@ -319,12 +319,12 @@ class Transport:
         """A send is over: its place, what it means for others, and the event."""
         status = error.status if error is not None else status
         now = loop.time()
-        self._gate.end(ticket, now, loop, answered=status is not None)
-        if isinstance(error, Ratelimited):
+        if isinstance(error, Ratelimited):  # before its place is given back: nobody may go now
             block = self._gate.block(error.retry_after, loop)
             log.warning(
                 "top.gg says too many requests (%s); nothing is sent for %.0f s", url, block
             )
+        self._gate.end(ticket, now, loop, answered=status is not None)
         elapsed = now - began
         route = request.route
         if log.isEnabledFor(logging.DEBUG):
