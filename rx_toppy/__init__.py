@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from . import errors, models
+from . import errors, models, votes, widgets
 from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
 from .bots import StandaloneBot
 from .client import TopGG, __version__
@@ -40,13 +40,17 @@ from .events import (
 )
 from .iteration import iterate
 from .models import (
+    Announcement,
     Bot,
     BotSearchResults,
     BotStats,
     BotStatsPayload,
     IndividualUserVoteResult,
+    Project,
     SimpleUser,
     User,
+    Vote,
+    VoteStatus,
 )
 from .operators import map_async, of_type
 
@@ -54,6 +58,7 @@ Client = TopGG
 
 __all__ = [
     "DEFAULT_RATE_LIMITS",
+    "Announcement",
     "AutopostEvent",
     "AutopostFailed",
     "Bot",
@@ -72,6 +77,7 @@ __all__ = [
     "NotFound",
     "PollFailed",
     "PostEvent",
+    "Project",
     "RateLimit",
     "Ratelimited",
     "RequestEvent",
@@ -81,6 +87,8 @@ __all__ = [
     "TopGGServerError",
     "ToppyError",
     "User",
+    "Vote",
+    "VoteStatus",
     "__version__",
     "errors",
     "iterate",
@@ -88,6 +96,8 @@ __all__ = [
     "models",
     "of_type",
     "sandbox",
+    "votes",
+    "widgets",
 ]
 
 

@@ -1,10 +1,11 @@
-"""Posting a bot's statistics: once, and again and again."""
+"""Posting a bot's statistics again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
@@ -13,106 +14,20 @@ from typing import Literal
 
 from reactivex import abc
 
-from .api import routes
 from .api.arguments import Seconds, seconds
-from .api.retries import backoff, no_sooner
-from .api.transport import Transport
-from .bots import Census, Host
+from .api.retries import pause_between_rounds
 from .errors import ClientClosed, ToppyError
-from .events import AutopostEvent, AutopostFailed, EventStream, PostEvent
+from .events import AutopostEvent, AutopostFailed, EventStream
 from .home import Home, running_loop
 from .models import BotStatsPayload
+from .posting import Poster, Samples
 from .streams import Endless, HotStream
 
-__all__ = ["Autopost", "PostTo", "Poster"]
+__all__ = ["Autopost", "PostTo"]
 
 PostTo = Literal["v0", "v1"]
 
 log = logging.getLogger("rx_toppy.autopost")
-
-# The pause after a post that failed in spite of its retries, and what it grows to.
-FIRST_PAUSE = 15.0
-LONGEST_PAUSE = 600.0
-
-
-class Poster:
-    """Counts a bot's guilds and posts them, whole or shard by shard."""
-
-    def __init__(self, host: Host, transport: Transport, events: EventStream) -> None:
-        self._host = host
-        self._transport = transport
-        self._events = events
-
-    async def ready(self) -> None:
-        """Waits until the bot can be counted."""
-        await self._host.ready(self._transport)
-
-    @property
-    def can_begin(self) -> bool:
-        """Whether the bot has begun to connect (or needs not), so that it will be ready."""
-        return self._host.has_begun
-
-    def census(self) -> Census:
-        """Counts."""
-        return self._host.census()
-
-    async def post_all(self, *, force_shard_count: bool = False) -> BotStatsPayload:
-        """Counts and posts now: one request, or one for each shard where others run the rest.
-
-        Raises:
-            ToppyError: it failed; where some shards were posted before that, it says which.
-        """
-        await self.ready()
-        census = self.census()
-        if census.is_whole:
-            await self.post_whole(census, force_shard_count=force_shard_count)
-        else:
-            posted: list[int] = []
-            for shard in census.shards or ():
-                try:
-                    await self.post_shard(census, shard)
-                except ToppyError as error:
-                    error.posted_shards = tuple(posted)
-                    raise
-                posted.append(shard)
-        payload = census.payload(force_shard_count=force_shard_count)
-        self.tell(payload)
-        return payload
-
-    async def post_whole(
-        self, census: Census, *, force_shard_count: bool = False, patient: bool = False
-    ) -> None:
-        """One post that tells all of a bot."""
-        payload = census.payload(force_shard_count=force_shard_count)
-        body: dict[str, object] = {"server_count": payload.server_count}
-        if payload.shards:
-            body |= {"shards": payload.shards, "shard_count": payload.shard_count}
-        await self._post(body, patient=patient)
-
-    async def post_shard(self, census: Census, shard: int, *, patient: bool = False) -> None:
-        """The post of one shard of several."""
-        count = (census.shards or {}).get(shard, 0)
-        body = {"server_count": count, "shard_id": shard, "shard_count": census.shard_count}
-        await self._post(body, patient=patient)
-
-    async def post_metrics(self, census: Census) -> None:
-        """The v1 way: server and shard count as metrics."""
-        if not census.is_whole:
-            raise ToppyError(
-                "top.gg's v1 metrics know no shards, and this process runs only some of its bot's; "
-                'post with post_to="v0", or from one process with '
-                "StandaloneBot(id, server_count=...) that knows the total"
-            )
-        body = {"server_count": census.server_count, "shard_count": census.shard_count}
-        await self._transport.send(routes.POST_METRICS.request(body=body), patient=True)
-
-    def tell(self, payload: BotStatsPayload) -> None:
-        """Says on the events that a post is done."""
-        self._events.emit(PostEvent(payload))
-
-    async def _post(self, body: object, *, patient: bool) -> None:
-        request = routes.POST_STATS.request(body=body, id=self._host.user_id)
-        await self._transport.send(request, patient=patient)
 
 
 class Autopost(Endless[BotStatsPayload]):
@@ -133,6 +48,10 @@ class Autopost(Endless[BotStatsPayload]):
     interval from a random moment on, so that processes that start together do not post together.
     All processes share the token's 60 requests a minute: over 60 shards with an interval of a
     minute is what no spreading helps; choose a longer interval.
+
+    With `post_to="v1"` it posts metrics, which top.gg shows as a history. That gets no hole: while
+    posts fail, a sample is taken at each beat all the same. Up to 1,000 are kept (then the oldest
+    is dropped, logged and counted in `dropped`) and posted with their times once that works again.
 
     It runs on the client's loop; its methods may be called from any thread.
 
@@ -157,6 +76,8 @@ class Autopost(Endless[BotStatsPayload]):
         self._stopping = False
         self._next: datetime | None = None
         self._began: float | None = None
+        self._samples = Samples()
+        self._latest: BotStatsPayload | None = None
         self._offset = 0.0
         self._rounds = 0
         self.is_wanted = False
@@ -175,6 +96,11 @@ class Autopost(Endless[BotStatsPayload]):
     def current_loop(self) -> int:
         """How many times it has posted since it was started."""
         return self._rounds
+
+    @property
+    def dropped(self) -> int:
+        """With `post_to="v1"`: samples lost as too many waited, or because top.gg refused them."""
+        return self._samples.dropped
 
     def is_running(self) -> bool:
         """Whether it posts, or waits until it is time to."""
@@ -298,6 +224,7 @@ class Autopost(Endless[BotStatsPayload]):
 
     async def _round(self, loop: asyncio.AbstractEventLoop) -> BotStatsPayload | None:
         """One round of posts, tried again until it has succeeded; None if it was stopped."""
+        self._latest = None
         failures = 0
         posted: list[int] = []
         while True:
@@ -307,12 +234,12 @@ class Autopost(Endless[BotStatsPayload]):
                 raise
             except Exception as error:
                 failures += 1
-                pause = self._pause_after(error, failures)
+                pause = pause_between_rounds(error, failures, self._rng, self._interval)
                 if isinstance(error, ToppyError):
                     error.posted_shards = tuple(posted)
                 log.warning("autopost failed: %s; trying again in %.0f s", error, pause)
                 self._events.emit(AutopostFailed(error, pause))
-            await self._sleep(loop, partial(float, loop.time() + pause))
+            await self._pause(loop, loop.time() + pause)
             if self._stopping:
                 return None
 
@@ -322,10 +249,13 @@ class Autopost(Endless[BotStatsPayload]):
         await self._poster.ready()
         if self._began is None:
             self._began = loop.time()  # the rhythm's first beat: the bot is there
-        census = self._poster.census()
         if self._post_to == "v1":
-            await self._poster.post_metrics(census)
-        elif census.is_whole:
+            if self._latest is None or not self._samples.kept:
+                self._sample()
+            await self._poster.post_samples(self._samples)
+            return self._latest
+        census = self._poster.census()
+        if census.is_whole:
             await self._poster.post_whole(census, patient=True)
         else:
             shards = list(census.shards or ())
@@ -345,21 +275,39 @@ class Autopost(Endless[BotStatsPayload]):
         """The loop's time so many intervals after the present round's beat."""
         return (self._began or 0.0) + intervals * self._interval
 
+    def _sample(self) -> None:
+        """Counts, for a post that is due."""
+        census = self._poster.census()
+        self._samples.take(census, self._home.clock())
+        self._latest = census.payload()
+
+    async def _pause(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        """Waits between two tries. A beat that comes meanwhile is not posted, but sampled."""
+        while not self._stopping:
+            beat = self._beat_after(loop.time())
+            if self._post_to == "v0" or self._began is None or beat() > until:
+                await self._sleep(loop, lambda: until)
+                return
+            await self._sleep(loop, beat)
+            if not self._stopping:
+                self._began = beat()
+                with suppress(ToppyError):  # the next try says so
+                    self._sample()
+
     async def _next_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         """Waits for the rhythm's next beat after now; beats that were missed are over."""
-        finished = loop.time()
+        beat = self._beat_after(loop.time())
+        await self._sleep(loop, beat)
+        self._began = beat()
+
+    def _beat_after(self, moment: float) -> Callable[[], float]:
+        """When the first beat after a moment is due, which a new interval changes."""
 
         def due() -> float:
-            elapsed = finished - self._after_beat(0)
+            elapsed = moment - self._after_beat(0)
             return self._after_beat(max(1, ceil(elapsed / self._interval)))
 
-        await self._sleep(loop, due)
-        self._began = due()
-
-    def _pause_after(self, error: Exception, failures: int) -> float:
-        first, longest = min(FIRST_PAUSE, self._interval), min(LONGEST_PAUSE, self._interval)
-        pause = backoff(failures, self._rng, first=first, longest=longest)
-        return no_sooner(error, pause)
+        return due
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop, due: Callable[[], float]) -> None:
         """Sleeps until `due`, which may move, or until it is told to stop."""

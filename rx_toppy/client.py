@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
+from reactivex import Observable
 
 from .api import routes
 from .api.arguments import Seconds, UserLike, count, seconds, snowflake
 from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
 from .api.pages import PAGE, all_bots
 from .api.transport import Transport
-from .autopost import Autopost, Poster, PostTo
+from .autopost import Autopost, PostTo
 from .bots import Host
 from .events import EventStream
 from .home import ELSEWHERE, Home, running_loop
@@ -30,8 +32,12 @@ from .models import (
     IndividualUserVoteResult,
     SimpleUser,
     User,
+    Vote,
 )
-from .streams import Call, Paged
+from .posting import Poster
+from .project import ProjectAPI, history_reader
+from .streams import Call, Paged, Poll
+from .votes.polling import Poller
 
 __all__ = ["TopGG", "__version__"]
 
@@ -122,6 +128,8 @@ class TopGG:
             limits=_checked_limits(rate_limits),
             agent=AGENT,
         )
+        self._project = ProjectAPI(self._home, self._transport)
+        self._poller = Poller(self._home, self._transport, self._events)
         self._poster = Poster(self._host, self._transport, self._events)
         self._autopost = Autopost(
             self._home, self._poster, self._events, interval=every, post_to=post_to
@@ -354,7 +362,134 @@ class TopGG:
 
         return Call(self._home, send, "is_weekend")
 
+    # --- polls -----------------------------------------------------------------------------------
+
+    def poll(
+        self, factory: Callable[[], Observable[T] | Awaitable[T]], every: Seconds = 60.0
+    ) -> Poll[T]:
+        """Asks again and again: what `factory` gives is subscribed to, round after round.
+
+        ```
+        factory:      a|           b|   X        c|
+        poll(factory, every=60): a------------b---!---c---->
+        ```
+
+        Each round begins `every` seconds after the last one began, and never before that one has
+        completed. Lost connections, 5xx, rate limits and answers that make no sense do not end it:
+        each is a `PollFailed` on `client.events`, and the next round comes after a pause that
+        grows from 15 seconds to 10 minutes (but not beyond `every`), and no sooner than top.gg
+        allows. Any other error ends it. It completes when the client is closed.
+
+        Args:
+            factory: Called for each round; gives an observable, all of whose values are emitted, or
+                something to await.
+            every: Seconds (or a `timedelta`) from one round to the next.
+
+        Returns:
+            All that the rounds emit. Cold: each subscriber polls by itself, unless `ops.share()` is
+            between them.
+
+        Raises:
+            TypeError, ValueError: an argument can't be.
+
+        Example:
+            >>> votes_this_month = client.poll(client.project.fetch, every=300).pipe(
+            ...     ops.map(lambda project: project.votes), ops.distinct_until_changed()
+            ... )
+        """
+        if not callable(factory):
+            raise TypeError(
+                "poll() takes a function that gives an observable, as in "
+                f"poll(lambda: client.get_stats()), not {type(factory).__name__}"
+            )
+        pace = seconds(every, "every")
+        rounds = partial(self._poller.anything, factory, pace)
+        return Poll(self._home, rounds, "poll", f"every={pace:g}")
+
+    def poll_votes(
+        self,
+        every: Seconds = 60.0,
+        since: datetime | None = None,
+        cursor: str | None = None,
+        on_cursor: Callable[[str], object] | None = None,
+    ) -> Poll[Vote]:
+        """New votes, for ever: each once, oldest first, from top.gg's vote history.
+
+        ```
+        history:    -v--v---------v---v-----v-->
+        poll_votes: r---r-vv--r---r-v-X-r-v-r-->    r: a request, X: one that failed
+        ```
+
+        It reads on from a cursor, through every failure that can pass (see `poll`), so that no vote
+        is missed and none comes twice. A bad token or cursor ends it with the error.
+
+        Args:
+            every: Seconds (or a `timedelta`) from one look to the next.
+            since: From when on: an aware datetime of the last year. Left out, from now on.
+            cursor: Where to read on, as `on_cursor` was told; it counts more than `since`.
+            on_cursor: Is told the cursor of each page, once the last of its votes was delivered.
+                Keep it, and a restart from there misses and repeats nothing. (What comes after an
+                operator that hands on later, as `map_async` does, may still be under way.) What it
+                raises ends the poll.
+
+        Returns:
+            `Vote` after `Vote`. Cold: each subscriber begins where the arguments say and polls by
+            itself, unless `ops.share()` is between them.
+
+        Raises:
+            TypeError, ValueError: an argument can't be.
+
+        Example:
+            >>> client.poll_votes(cursor=load(), on_cursor=save).pipe(map_async(reward)).subscribe()
+        """
+        pace = seconds(every, "every")
+        begin = history_reader(
+            self._transport, since, cursor, on_cursor, default=lambda now: now, patient=True
+        )
+        votes = partial(self._poller.votes, begin, pace)
+        return Poll(self._home, votes, "poll_votes", f"every={pace:g}")
+
+    def poll_voters(self, every: Seconds = 60.0) -> Poll[SimpleUser]:
+        """New voters, for ever, from v0's list of the last 1000: those who were not on it before.
+
+        ```
+        the list:    [b a]   [c b a]   [a c b]   [e d a c b]
+        poll_voters: ----------c---------------------d-e----->
+        ```
+
+        The first look takes stock and emits nothing. Who votes again while they are still listed is
+        nobody new: these are voters, not votes, and `poll_votes` is the better one where a token
+        for v1 is at hand. Failures that can pass do not end it (see `poll`).
+
+        Args:
+            every: Seconds (or a `timedelta`) from one look to the next. A look takes one of the 60
+                requests a minute to `/bots`.
+
+        Returns:
+            `SimpleUser` after `SimpleUser`. Cold: each subscriber polls by itself, unless
+            `ops.share()` is between them.
+
+        Raises:
+            TypeError, ValueError: `every` can't be.
+
+        Example:
+            >>> client.poll_voters().subscribe(lambda voter: print(voter.username, "is new"))
+        """
+        pace = seconds(every, "every")
+
+        def fetch() -> Awaitable[list[SimpleUser]]:
+            request = routes.FETCH_VOTES.request(id=self._host.user_id)
+            return self._transport.send(request, patient=True)
+
+        voters = partial(self._poller.voters, fetch, pace)
+        return Poll(self._home, voters, "poll_voters", f"every={pace:g}")
+
     # --- streams and the rest --------------------------------------------------------------------
+
+    @property
+    def project(self) -> ProjectAPI:
+        """The calls of top.gg's v1 API: see `ProjectAPI`."""
+        return self._project
 
     @property
     def events(self) -> EventStream:

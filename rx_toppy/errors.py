@@ -42,6 +42,8 @@ class ToppyError(Exception):
         url: The request's URL, None where the error is not about a request.
         text: What the server said, shortened to at most 500 characters; empty when it said nothing.
         posted_shards: Of a post shard by shard that failed midway: the shards posted before that.
+        posted_samples: Of a batch of metrics that failed midway: how many samples, from its
+            beginning, were posted before that.
 
     Example:
         >>> try:
@@ -51,6 +53,7 @@ class ToppyError(Exception):
     """
 
     posted_shards: tuple[int, ...] = ()
+    posted_samples: int = 0
 
     def __init__(
         self,
@@ -73,6 +76,8 @@ class ToppyError(Exception):
             message = f"{message}: {text}" if message else text
         if self.posted_shards:
             message += f"; posted before that: shards {', '.join(map(str, self.posted_shards))}"
+        if self.posted_samples:
+            message += f"; posted before that: {self.posted_samples} samples"
         if self.method and self.url:
             message = f"{message} ({self.method} {self.url})"
         return message

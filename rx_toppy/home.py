@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from .errors import ClientClosed
@@ -20,12 +22,17 @@ ELSEWHERE = (
 
 
 class Home:
-    """The event loop that a client lives on: that of its first use, for as long as it is open."""
+    """The event loop that a client lives on: that of its first use, for as long as it is open.
+
+    Attributes:
+        clock: Tells the time of day, aware.
+    """
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.closed = False
         self.tasks: set[asyncio.Task[None]] = set()
+        self.clock: Callable[[], datetime] = partial(datetime.now, UTC)
         self.on_bind: Callable[[float], None] = lambda _: None
         self.release: Callable[[], Awaitable[None]] | None = None
         self.is_lent = False

@@ -1,7 +1,8 @@
 """Observables that live on a client's event loop.
 
-`Call` (one value) and `Paged` (item after item) are cold, `HotStream` is hot. All of them emit on
-the loop of their `Home`, whichever thread they are subscribed from.
+`Call` (one value), `Paged` (item after item) and `Poll` (item after item, for ever) are cold,
+`HotStream` is hot. All of them emit on the loop of their `Home`, whichever thread they are
+subscribed from.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .errors import ClientClosed
 from .home import Home, running_loop
 from .iteration import demand, iterate
 
-__all__ = ["Call", "Endless", "HotStream", "Paged"]
+__all__ = ["Call", "Endless", "HotStream", "Paged", "Poll", "plain_function"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -74,7 +75,12 @@ class Cold(Ours[T_co]):
     """A cold observable: each subscription, `await` or iteration is a run of its own.
 
     Disposing cancels that run. Values, errors and completion arrive on the client's loop.
+
+    Attributes:
+        completes_on_close: Whether the end of the client is an end like any other, and no error.
     """
+
+    completes_on_close = False
 
     def __init__(self, home: Home, name: str, *arguments: object) -> None:
         # Observable's own __init__ is left out: all that it sets up is a lock, and that is dear for
@@ -171,7 +177,38 @@ class Call(Cold[T_co]):
         return f"<{self._said()}: not sent; await it, .subscribe() to it or .run() it>"
 
 
-class Paged(Cold[T_co]):
+class Items(Cold[T_co]):
+    """A cold observable of item after item, from an asynchronous generator.
+
+    A subscriber who can say "wait" (`iterate` and `map_async` do) holds the generator back.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        items: Callable[[], AsyncGenerator[T_co, None]],
+        name: str,
+        *arguments: object,
+    ) -> None:
+        super().__init__(home, name, *arguments)
+        self._items = items
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        return self._items()
+
+    async def _emit(self, subscription: Subscription[Any]) -> Any:
+        demand = subscription.demand
+        async with aclosing(self._items()) as items:
+            async for item in items:
+                subscription.next(item)
+                if subscription.is_stopped:
+                    break
+                if demand is not None and demand.is_full():
+                    await demand.room()
+        return NOTHING
+
+
+class Paged(Items[T_co]):
     """Items that come page by page, as an observable.
 
     ```
@@ -186,21 +223,8 @@ class Paged(Cold[T_co]):
         ...     print(bot.username)
     """
 
-    def __init__(
-        self,
-        home: Home,
-        items: Callable[[], AsyncGenerator[T_co, None]],
-        name: str,
-        *arguments: object,
-    ) -> None:
-        super().__init__(home, name, *arguments)
-        self._items = items
-
     def __await__(self) -> Generator[Any, None, list[T_co]]:  # type: ignore[override]
         return self._all().__await__()
-
-    def __aiter__(self) -> AsyncIterator[T_co]:
-        return self._items()
 
     def run(self, scheduler: abc.SchedulerBase | None = None) -> list[T_co]:  # type: ignore[override]
         """The list of all, for code outside of any event loop: see `Call.run`."""
@@ -210,19 +234,30 @@ class Paged(Cold[T_co]):
         async with aclosing(self._items()) as items:
             return [item async for item in items]
 
-    async def _emit(self, subscription: Subscription[Any]) -> Any:
-        demand = subscription.demand
-        async with aclosing(self._items()) as items:
-            async for item in items:
-                subscription.next(item)
-                if subscription.is_stopped:
-                    break
-                if demand is not None and demand.is_full():
-                    await demand.room()
-        return NOTHING
-
     def __repr__(self) -> str:
         return f"<{self._said()}: not sent; use async for, await it for a list, or .subscribe()>"
+
+
+class Poll(Items[T_co], Endless[T_co]):
+    """A cold observable that asks again and again: it ends with the client, or with an error.
+
+    ```
+    subscribe: r--------r-v----r--------X    r: a request, v: what was new, X: an error for good
+    ```
+
+    Each subscription and each `async for` is a poll of its own; `ops.share()` makes one of several.
+    It completes when the client is closed. Disposing, or leaving the `async for`, ends it at once.
+
+    Example:
+        >>> votes = client.poll_votes(every=60).pipe(ops.share())
+        >>> votes.subscribe(reward)
+        >>> votes.subscribe(announce)
+    """
+
+    completes_on_close = True
+
+    def __repr__(self) -> str:
+        return f"<{self._said()}: polls once it is subscribed to or iterated>"
 
 
 class Subscription(abc.DisposableBase, Generic[T]):
@@ -315,14 +350,20 @@ class Subscription(abc.DisposableBase, Generic[T]):
         except asyncio.CancelledError:
             if self.is_stopped or not self._source._home.closed:  # noqa: SLF001
                 raise
-            self._fail(ClientClosed("the client was closed before this had ended"))
+            if self._source.completes_on_close:
+                self._complete()
+            else:
+                self._fail(ClientClosed("the client was closed before this had ended"))
         else:
-            if not self.is_stopped:
-                self.is_stopped = True
-                if self._on_completed is not None:
-                    self._tell(self._on_completed)
+            self._complete()
         finally:
             tasks.discard(task)
+
+    def _complete(self) -> None:
+        if not self.is_stopped:
+            self.is_stopped = True
+            if self._on_completed is not None:
+                self._tell(self._on_completed)
 
     def _fail(self, error: Exception) -> None:
         if self.is_stopped:
@@ -506,6 +547,17 @@ def _callbacks(on_next: Any, on_error: Any, on_completed: Any) -> tuple[Any, Any
                 f"use .pipe(map_async({name})).subscribe()"
             )
     return on_next, on_error, on_completed
+
+
+def plain_function(callback: Any, name: str) -> None:
+    """Checks a function to call with what is there: of a coroutine function nobody would await it.
+
+    Raises:
+        TypeError: it is one, or can't be called at all.
+    """
+    if not callable(callback) or _is_async(callback):
+        kind = "a coroutine function" if callable(callback) else type(callback).__name__
+        raise TypeError(f"{name} takes a plain function, not {kind}")
 
 
 def _is_async(callback: Any) -> bool:

@@ -26,6 +26,7 @@ class Gate:
         self._limiter = Limiter(limits)
         self._max_wait = float("inf") if max_wait is None else max_wait
         self._timer: asyncio.TimerHandle | None = None
+        self._held: dict[str, float] = {}
         self._is_closed = False
 
     def ask(self, path: str, now: float) -> Ticket:
@@ -100,6 +101,21 @@ class Gate:
                     waiter.refuse(until - now)
         return until - now
 
+    def hold(self, route: str, until: float) -> None:
+        """A 429 about one route alone: nobody uses it before `until`."""
+        self._held[route] = until
+
+    def held(self, route: str, now: float, *, method: str, url: str) -> float:
+        """Seconds to wait until a route with a limit of its own may be used, 0 where it may now.
+
+        Raises:
+            Ratelimited: it would take longer than anything may. Nothing was sent.
+        """
+        wait = max(0.0, self._held.get(route, now) - now)
+        if wait > self._max_wait:
+            raise Ratelimited(wait, internal=True, method=method, url=url)
+        return wait
+
     def close(self) -> None:
         """Sends all who wait away."""
         self._is_closed = True
@@ -112,6 +128,7 @@ class Gate:
     def move(self, by: float, now: float) -> None:
         """The loop was exchanged: what was kept in the old one's time goes along."""
         self._limiter = self._limiter.moved(by, now)
+        self._held = {route: until + by for route, until in self._held.items()}
         self._timer = None
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:

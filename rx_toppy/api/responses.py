@@ -29,11 +29,11 @@ from ..errors import (
     TopGGServerError,
     ToppyError,
 )
-from ..models import Bot, BotSearchResults, User
+from ..models import Bot
 from ..models.fields import Id, IdText, digits
 from .limits import LONGEST_BLOCK
 
-__all__ = ["Decoder", "failure", "retry_after", "said", "without"]
+__all__ = ["HTML", "Decoder", "failure", "retry_after", "said", "without"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,9 @@ log = logging.getLogger("rx_toppy.api")
 BLOCK = 3600.0
 
 LONGEST_TEXT = 500
+
+# How the text of an error begins that came as a web page: a proxy's, most often.
+HTML = "an HTML page"
 
 
 class Decoder(Generic[T]):
@@ -54,7 +57,7 @@ class Decoder(Generic[T]):
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._is_page = model is BotSearchResults
+        self._is_page = "skipped" in getattr(model, "__struct_fields__", ())
         # Ids are digits in text, so text must pass for a number. Dates are kept as text by the
         # models: as datetimes, "12" would pass for a moment in 1970.
         self._decoder = msgspec.json.Decoder(model, strict=False)
@@ -95,7 +98,7 @@ class Decoder(Generic[T]):
 
 
 class _Identity(msgspec.Struct):
-    """The id of a bot or a user, as it was sent."""
+    """The id of a bot, a user or a project, as it was sent."""
 
     id: str | int | None = None
 
@@ -168,8 +171,8 @@ def _fields_of(kind: type[msgspec.Struct]) -> list[tuple[msgspec.structs.FieldIn
 _read_identity = msgspec.json.Decoder(_Identity).decode
 
 
-def _ids_are_plain(value: Bot | User, body: bytes) -> bool:
-    """Whether the ids were digits, or numbers: as text, "1e2" passes for 100.
+def _ids_are_plain(value: Any, body: bytes) -> bool:
+    """Whether a model's ids were digits, or numbers: as text, "1e2" passes for 100.
 
     Only a short id, or one that ends in noughts, can come from such a text. (On a page of a search
     that is not looked after: it would cost half as much again as decoding it.)
@@ -190,6 +193,7 @@ def failure(
     method: str,
     url: str,
     token: str,
+    is_v1: bool = False,
     now: datetime | None = None,
 ) -> ToppyError:
     """The error that a status other than 2xx means, with what the body says of it."""
@@ -204,7 +208,9 @@ def failure(
     if status == 404:
         return NotFound("top.gg knows nothing by that id", **about)
     if 400 <= status < 500:
-        return InvalidRequest(f"top.gg did not take the request (status {status})", **about)
+        # top.gg's v1 says 400 of a bad token too, where 401 would be expected.
+        hint = "; it may be the token" if status == 400 and is_v1 else ""
+        return InvalidRequest(f"top.gg did not take the request (status {status}{hint})", **about)
     if 500 <= status < 600:
         trouble = TopGGServerError(f"top.gg is in trouble (status {status})", **about)
         wait = _header_seconds(headers.get("Retry-After"), now)
@@ -245,7 +251,7 @@ def _words(body: bytes) -> str:
     if not text.startswith("<"):
         return _told(body) or text
     title = re.search(r"<title[^>]*>([^<]*)</title>", text, re.IGNORECASE)
-    return f"an HTML page: {title[1].strip() if title else '(no title)'}"
+    return f"{HTML}: {title[1].strip() if title else '(no title)'}"
 
 
 def _told(body: bytes) -> str:

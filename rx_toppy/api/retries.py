@@ -11,10 +11,15 @@ from random import Random
 
 from ..errors import ConnectionFailed, TopGGServerError, ToppyError
 
-__all__ = ["backoff", "is_passing", "no_sooner", "pause_before_retry"]
+__all__ = ["backoff", "is_passing", "no_sooner", "pause_before_retry", "pause_between_rounds"]
 
 FIRST_PAUSE = 0.3
 LONGEST_PAUSE = 10.0
+
+# The pause of a timer (autopost, a poll) after a call that failed in spite of its retries, and what
+# it grows to.
+FIRST_PAUSE_OF_ROUNDS = 15.0
+LONGEST_PAUSE_OF_ROUNDS = 600.0
 
 # No pause of a call ends later than this many seconds after its first send.
 RETRY_FOR = 60.0
@@ -62,3 +67,12 @@ def pause_before_retry(
         return None
     pause = no_sooner(error, backoff(attempt, rng, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
     return pause if elapsed + pause <= RETRY_FOR else None
+
+
+def pause_between_rounds(error: Exception, failures: int, rng: Random, interval: float) -> float:
+    """Seconds until a timer tries again after so many failures in a row.
+
+    No longer than its interval, unless the server asked for more.
+    """
+    first, longest = min(FIRST_PAUSE_OF_ROUNDS, interval), min(LONGEST_PAUSE_OF_ROUNDS, interval)
+    return no_sooner(error, backoff(failures, rng, first=first, longest=longest))

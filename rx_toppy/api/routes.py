@@ -8,19 +8,37 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from ..models import Bot, BotSearchResults, BotStats, IndividualUserVoteResult, SimpleUser, User
+from ..models import (
+    Announcement,
+    Bot,
+    BotSearchResults,
+    BotStats,
+    IndividualUserVoteResult,
+    Project,
+    SimpleUser,
+    User,
+    VoteStatus,
+)
+from .history import VotesPage
 from .responses import Decoder
 
 __all__ = [
+    "ANNOUNCE",
     "CHECK_VOTE",
+    "EDIT_PROJECT",
     "FETCH_BOT",
     "FETCH_BOTS",
+    "FETCH_HISTORY",
+    "FETCH_PROJECT",
     "FETCH_USER",
     "FETCH_VOTES",
+    "FETCH_VOTE_STATUS",
     "GET_STATS",
     "IS_WEEKEND",
     "POST_METRICS",
+    "POST_METRICS_BATCH",
     "POST_STATS",
+    "PUT_COMMANDS",
     "Request",
     "Route",
 ]
@@ -36,8 +54,9 @@ class Route(msgspec.Struct, Generic[T], frozen=True):
         path: Below `base_url`, with `{name}` for what a request fills in.
         decoder: What its body means; None where it means nothing, so that it is not even read.
         repeatable: Whether it may be sent again after it failed. A POST of stats may: the second
-            one says the same.
+            one says the same. An announcement may not.
         is_v1: Whether it belongs to top.gg's current API, which takes the token as a bearer's.
+        has_own_limit: Whether a 429 is about this endpoint alone: one announcement in four hours.
     """
 
     method: str
@@ -45,6 +64,7 @@ class Route(msgspec.Struct, Generic[T], frozen=True):
     decoder: Decoder[T] | None = None
     repeatable: bool = True
     is_v1: bool = False
+    has_own_limit: bool = False
 
     def request(
         self, *, query: Mapping[str, object] | None = None, body: Any = None, **filled: int
@@ -87,5 +107,24 @@ CHECK_VOTE: Route[IndividualUserVoteResult] = Route(
 GET_STATS: Route[BotStats] = Route("GET", "/bots/{id}/stats", Decoder(BotStats))
 POST_STATS: Route[None] = Route("POST", "/bots/{id}/stats")
 FETCH_USER: Route[User] = Route("GET", "/users/{id}", Decoder(User))
-POST_METRICS: Route[None] = Route("PATCH", "/v1/projects/@me/metrics", is_v1=True)
 IS_WEEKEND: Route[Weekend] = Route("GET", "/weekend", Decoder(Weekend))
+
+PROJECT = "/v1/projects/@me"
+
+FETCH_PROJECT: Route[Project] = Route("GET", PROJECT, Decoder(Project), is_v1=True)
+EDIT_PROJECT: Route[None] = Route("PATCH", PROJECT, is_v1=True)
+ANNOUNCE: Route[Announcement] = Route(
+    "POST",
+    f"{PROJECT}/announcements",
+    Decoder(Announcement),
+    repeatable=False,
+    is_v1=True,
+    has_own_limit=True,
+)
+POST_METRICS: Route[None] = Route("PATCH", f"{PROJECT}/metrics", is_v1=True)
+POST_METRICS_BATCH: Route[None] = Route("POST", f"{PROJECT}/metrics/batch", is_v1=True)
+PUT_COMMANDS: Route[None] = Route("PUT", f"{PROJECT}/commands", is_v1=True)
+FETCH_HISTORY: Route[VotesPage] = Route("GET", f"{PROJECT}/votes", Decoder(VotesPage), is_v1=True)
+FETCH_VOTE_STATUS: Route[VoteStatus] = Route(
+    "GET", f"{PROJECT}/votes/{{user_id}}", Decoder(VoteStatus), is_v1=True
+)

@@ -124,6 +124,8 @@ class Transport:
         error: ToppyError | None = None
         self._calls += 1
         try:
+            if route.has_own_limit:
+                await self._own_limit(route, url)
             while True:
                 attempt += 1
                 ticket = self._gate.ask(request.path, loop.time())
@@ -165,9 +167,19 @@ class Transport:
                 await self.pause(pause)
         finally:
             error = None  # its traceback has this frame: each would keep the other alive
-            self._calls -= 1
-            if self._idle is not None and self._calls == 0:
-                _succeed(self._idle)
+            self._left()
+
+    def _left(self) -> None:
+        """A call is over; `close` may be waiting for the last one."""
+        self._calls -= 1
+        if self._idle is not None and self._calls == 0:
+            _succeed(self._idle)
+
+    async def _own_limit(self, route: Route[Any], url: str) -> None:
+        """Waits until the limit of this route alone lets it go, if it may wait that long."""
+        now = asyncio.get_running_loop().time
+        while wait := self._gate.held(route.path, now(), method=route.method, url=url):
+            await self.pause(wait)
 
     async def pause(self, seconds: float) -> None:
         """Sleeps, unless the client is closed meanwhile: then `ClientClosed`."""
@@ -294,8 +306,15 @@ class Transport:
         """What an answer means: a model, or the one error that it is."""
         route = request.route
         if not 200 <= status < 300:
-            method, token = route.method, self._token
-            raise failure(status, headers, body, method=method, url=url, token=token)
+            raise failure(
+                status,
+                headers,
+                body,
+                method=route.method,
+                url=url,
+                token=self._token,
+                is_v1=route.is_v1,
+            )
         if route.decoder is None:
             return None  # type: ignore[return-value]
         try:
@@ -320,10 +339,13 @@ class Transport:
         status = error.status if error is not None else status
         now = loop.time()
         if isinstance(error, Ratelimited):  # before its place is given back: nobody may go now
-            block = self._gate.block(error.retry_after, loop)
-            log.warning(
-                "top.gg says too many requests (%s); nothing is sent for %.0f s", url, block
-            )
+            if request.route.has_own_limit:
+                self._gate.hold(request.route.path, now + error.retry_after)
+            else:
+                block = self._gate.block(error.retry_after, loop)
+                log.warning(
+                    "top.gg says too many requests (%s); nothing is sent for %.0f s", url, block
+                )
         self._gate.end(ticket, now, loop, answered=status is not None)
         elapsed = now - began
         route = request.route

@@ -6,16 +6,23 @@ ones at any time: whatever is missing, null or malformed is None, or empty for a
 """
 
 from .bots import Bot, BotSearchResults
+from .projects import Announcement, Project
 from .stats import BotStats, BotStatsPayload
 from .users import IndividualUserVoteResult, SimpleUser, Socials, User
+from .votes import Vote, VoteSource, VoteStatus
 
 __all__ = [
+    "Announcement",
     "Bot",
     "BotSearchResults",
     "BotStats",
     "BotStatsPayload",
     "IndividualUserVoteResult",
+    "Project",
     "SimpleUser",
     "Socials",
     "User",
+    "Vote",
+    "VoteSource",
+    "VoteStatus",
 ]

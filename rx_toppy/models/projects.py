@@ -1,0 +1,68 @@
+"""A project of top.gg's v1 API, and an announcement of its."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import field
+
+from .fields import Id, Text, TextItems, Whole, aware, short_repr
+
+__all__ = ["Announcement", "Project"]
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot, server or game as top.gg's v1 API has it. Any attribute but `id` may be None.
+
+    Attributes:
+        id: Its id on top.gg, which is not the bot's id on Discord.
+        name: Its name.
+        platform: Where it is: "discord", "roblox", or what top.gg may add.
+        type: What it is: "bot", "server", "game", or what top.gg may add.
+        headline: One line about it.
+        votes: Votes this month.
+        votes_total: Votes since it was listed.
+        review_score: The mean of its reviews, up to 5.
+        review_count: How many there are.
+    """
+
+    id: Id
+    name: Text = None
+    platform: Text = None
+    type: Text = None
+    headline: Text = None
+    votes: Whole = None
+    votes_total: Whole = None
+    review_score: float | None = None
+    review_count: Whole = None
+    _tags: TextItems = field(name="tags", default=())
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it is about, in top.gg's words."""
+        return self._tags or ()
+
+    def __repr__(self) -> str:
+        return short_repr(self, "id", "name", "platform", "type", "votes", "votes_total")
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """An announcement on a project's page.
+
+    Attributes:
+        title: Its title.
+        content: Its text.
+    """
+
+    title: Text = None
+    content: Text = None
+    _created_at: Text = field(name="created_at", default=None)
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made, aware."""
+        return aware(self._created_at)
+
+    def __repr__(self) -> str:
+        return short_repr(self, "title", "created_at")

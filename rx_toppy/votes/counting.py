@@ -1,0 +1,289 @@
+"""Votes added up: in the last hour, an hour at a time, by voter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+
+import msgspec
+import reactivex
+from reactivex import Observable, abc
+from reactivex import operators as ops
+
+from ..api.arguments import Seconds, count, seconds
+from ..models import Vote
+from .agenda import Operator, OverTime, over_time
+
+__all__ = ["Standing", "VoteCount", "VoteWindow", "leaderboard", "recent_votes", "votes_per"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class VoteCount(msgspec.Struct, frozen=True):
+    """How many votes there were.
+
+    Attributes:
+        votes: How often somebody voted.
+        weight: What that counts for: votes on weekends count double.
+    """
+
+    votes: int
+    weight: int
+
+
+class VoteWindow(msgspec.Struct, frozen=True):
+    """How many votes were cast in a span of time.
+
+    Attributes:
+        start: Its beginning, aware, in UTC.
+        end: Its end, which is the beginning of the next one.
+        votes: How often somebody voted.
+        weight: What that counts for: votes on weekends count double.
+    """
+
+    start: datetime
+    end: datetime
+    votes: int
+    weight: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Somebody's place on a leaderboard.
+
+    Attributes:
+        voter: Their id on the platform (Discord), or on top.gg where their votes know no other.
+        votes: How often they voted.
+        weight: What that counts for: votes on weekends count double.
+    """
+
+    voter: int
+    votes: int
+    weight: int
+
+
+def recent_votes(
+    window: Seconds, *, scheduler: abc.SchedulerBase | None = None
+) -> Operator[VoteCount]:
+    """How many votes were cast in the last so many seconds, told anew whenever that changes.
+
+    ```
+    votes:              --a--b-----------c------------>
+    recent_votes(10 s): --1--2------1--0-1---------0-->    each leaves 10 s after it was cast
+    ```
+
+    The window ends with the present. Votes older than that are passed over, so after a history it
+    tells of its end; to look back, `votes_per` is the one. It ends with its source.
+
+    Args:
+        window: Its length, in seconds or as a `timedelta`.
+        scheduler: Where time passes; the event loop by default.
+
+    Returns:
+        An operator from `Vote`s to `VoteCount`s.
+
+    Raises:
+        TypeError, ValueError: `window` is no duration.
+
+    Example:
+        >>> hour = timedelta(hours=1)
+        >>> client.poll_votes(since=datetime.now(timezone.utc) - hour).pipe(
+        ...     recent_votes(hour)
+        ... ).subscribe(lambda count: print(count.votes, "votes in the last hour"))
+    """
+    length = timedelta(seconds=seconds(window, "window"))
+    return over_time(partial(_Recent, length), scheduler)
+
+
+def votes_per(
+    window: Seconds, *, scheduler: abc.SchedulerBase | None = None
+) -> Operator[VoteWindow]:
+    """Counts votes an hour (or any other span) at a time, by when they were cast.
+
+    ```
+    votes:             a-b-|--c--|-----|-----d--|
+    votes_per(1 hour): ----2-----1-----0--------1|    a window is told of when it is over
+    ```
+
+    Windows lie end to end, as the clock (in UTC) has them: hours begin on the hour. One without
+    votes between others is told of too. A window is over when a vote of a later one comes, when the
+    votes end, or, once votes are new rather than history, when its time has passed. A vote that
+    comes too late for its window makes one more record of that window: adding up is always right.
+
+    Args:
+        window: Its length, in seconds or as a `timedelta`.
+        scheduler: Where time passes; the event loop by default.
+
+    Returns:
+        An operator from `Vote`s to `VoteWindow`s.
+
+    Raises:
+        TypeError, ValueError: `window` is no duration.
+
+    Example:
+        >>> hours = await client.project.votes(since=monday).pipe(votes_per(3600), ops.to_list())
+        >>> pyplot.step([hour.start for hour in hours], [hour.votes for hour in hours])
+    """
+    length = timedelta(seconds=seconds(window, "window"))
+    return over_time(partial(_Windows, length), scheduler)
+
+
+def leaderboard(
+    top: int = 10, *, by: Literal["votes", "weight"] = "votes"
+) -> Callable[[Observable[Vote]], Observable[tuple[Standing, ...]]]:
+    """Who has voted most, told anew whenever one of the places changes.
+
+    ```
+    votes:          --a----b-------b-------c--->
+    leaderboard(2): --a1---a1,b1---b2,a1------->    c, with one vote, is not among the two
+    ```
+
+    Of two with as many votes, the one who got there first stands before the other. It counts the
+    votes that it sees, in memory that grows with the number of voters.
+
+    Args:
+        top: How many places it has.
+        by: Whether a weekend's vote counts once ("votes") or double ("weight").
+
+    Returns:
+        An operator from `Vote`s to tuples of `Standing`s, best first.
+
+    Raises:
+        TypeError, ValueError: an argument can't be.
+
+    Example:
+        >>> client.poll_votes(since=first_of_the_month).pipe(leaderboard(3)).subscribe(print)
+    """
+    count(top, "leaderboard(top=...)", least=1)
+    if by not in ("votes", "weight"):
+        raise ValueError(f'by takes "votes" or "weight", not {by!r}')
+
+    def operator(source: Observable[Vote]) -> Observable[tuple[Standing, ...]]:
+        def begin(_: Any) -> Observable[tuple[Standing, ...]]:
+            places = _Places(top, by)
+            return source.pipe(ops.filter(places.take), ops.map(lambda _: tuple(places.board)))
+
+        # Each subscription counts for itself.
+        return reactivex.defer(begin)
+
+    return operator
+
+
+class _Recent(OverTime[int]):
+    """The votes of the window that ends now; its agenda has the weights that leave it."""
+
+    def __init__(
+        self,
+        length: timedelta,
+        observer: abc.ObserverBase[Any],
+        scheduler: abc.SchedulerBase | None,
+    ) -> None:
+        super().__init__(observer, scheduler)
+        self._length = length
+        self._count = VoteCount(0, 0)
+
+    def take(self, vote: Vote) -> None:
+        leaves_at = vote.at + self._length
+        if leaves_at > self.agenda.now():
+            weight = _weight(vote)
+            self.agenda.add(leaves_at, weight)
+            self._change(1, weight)
+
+    def due(self, items: list[int]) -> None:
+        self._change(-len(items), -sum(items))
+
+    def _change(self, votes: int, weight: int) -> None:
+        count = self._count
+        self._count = VoteCount(count.votes + votes, count.weight + weight)
+        self.observer.on_next(self._count)
+
+
+class _Windows(OverTime[int]):
+    """The window that is open, by its number since 1970; its agenda has those that will be over."""
+
+    def __init__(
+        self,
+        length: timedelta,
+        observer: abc.ObserverBase[Any],
+        scheduler: abc.SchedulerBase | None,
+    ) -> None:
+        super().__init__(observer, scheduler)
+        self._length = length
+        self._open: int | None = None
+        self._count = VoteCount(0, 0)
+        self._timed = False
+
+    def take(self, vote: Vote) -> None:
+        number = (vote.at - EPOCH) // self._length
+        if self._open is None:
+            self._open = number
+        if number < self._open:
+            self._tell(number, VoteCount(1, _weight(vote)))
+            return
+        self._close_until(number)
+        self._count = VoteCount(self._count.votes + 1, self._count.weight + _weight(vote))
+        if not self._timed and self._end(number) > self.agenda.now():
+            self._timed = True
+            self.agenda.add(self._end(number), number)
+
+    def due(self, items: list[int]) -> None:
+        following = items[-1] + 1
+        self._close_until(following)
+        self.agenda.add(self._end(following), following)
+
+    def end(self) -> None:
+        if self._count.votes:
+            self._close_until((self._open or 0) + 1)
+
+    def _close_until(self, number: int) -> None:
+        """Tells of the open window, and of empty ones after it, so that `number` is open."""
+        while self._open is not None and self._open < number:
+            self._tell(self._open, self._count)
+            self._count = VoteCount(0, 0)
+            self._open += 1
+
+    def _tell(self, number: int, count: VoteCount) -> None:
+        start = EPOCH + number * self._length
+        self.observer.on_next(VoteWindow(start, start + self._length, count.votes, count.weight))
+
+    def _end(self, number: int) -> datetime:
+        return EPOCH + (number + 1) * self._length
+
+
+class _Places:
+    """The places of a leaderboard, and everybody's score."""
+
+    def __init__(self, top: int, by: Literal["votes", "weight"]) -> None:
+        self.board: list[Standing] = []
+        self._top = top
+        self._by = by
+        self._standings: dict[int, Standing] = {}
+
+    def take(self, vote: Vote) -> bool:
+        """Counts a vote, and says whether a place on the board has changed."""
+        voter = vote.voter
+        if voter is None or vote.is_test:
+            return False
+        before = self._standings.get(voter, Standing(voter, 0, 0))
+        after = Standing(voter, before.votes + 1, before.weight + _weight(vote))
+        self._standings[voter] = after
+        board = self.board
+        if before in board:
+            board.remove(before)
+        score = self._score(after)
+        place = len(board)
+        while place and self._score(board[place - 1]) < score:
+            place -= 1
+        board.insert(place, after)
+        if len(board) > self._top:
+            return board.pop() is not after
+        return True
+
+    def _score(self, standing: Standing) -> int:
+        return standing.votes if self._by == "votes" else standing.weight
+
+
+def _weight(vote: Vote) -> int:
+    """What a vote counts for; one that does not say counts once."""
+    return 1 if vote.weight is None else vote.weight
