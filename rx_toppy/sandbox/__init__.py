@@ -16,8 +16,16 @@ Example:
 
 from rx_toppy.sandbox import faults
 from rx_toppy.sandbox.limits import Limit
-from rx_toppy.sandbox.record import SeenRequest
+from rx_toppy.sandbox.record import Announcement, PostedMetrics, SeenRequest
 from rx_toppy.sandbox.server import Sandbox
 from rx_toppy.sandbox.switches import FaultSwitch
 
-__all__ = ["FaultSwitch", "Limit", "Sandbox", "SeenRequest", "faults"]
+__all__ = [
+    "Announcement",
+    "FaultSwitch",
+    "Limit",
+    "PostedMetrics",
+    "Sandbox",
+    "SeenRequest",
+    "faults",
+]

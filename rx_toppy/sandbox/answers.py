@@ -1,6 +1,6 @@
 """What the sandbox answers with: JSON, errors too; and the ways of not answering properly."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -11,12 +11,29 @@ _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
 class Refused(Exception):
-    """Ends a request with this status and with `{"error": message}`."""
+    """Ends a request with an error, which the API that was asked says in its own way.
 
-    def __init__(self, status: int, message: str) -> None:
+    Args:
+        status: The status of the answer.
+        message: What is wrong.
+        title: What is wrong in a few words, where the API has these; None takes those of
+            the status.
+        headers: More headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(status, message)
         self.status = status
         self.message = message
+        self.title = title
+        self.headers = headers or {}
 
 
 class Unanswered(web.StreamResponse):
@@ -68,6 +85,9 @@ class Shortened(web.StreamResponse):
         await super().write_eof(self._part)
 
 
-def answer(data: object, status: int = 200) -> web.Response:
-    """Send anything that msgspec can encode."""
-    return web.Response(body=_encoder.encode(data), status=status, headers=_HEADERS)
+def answer(
+    data: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Send anything that msgspec can encode; a `Content-Type` among the headers replaces JSON's."""
+    sent = {**_HEADERS, **(headers or {})}
+    return web.Response(body=_encoder.encode(data), status=status, headers=sent)

@@ -1,6 +1,6 @@
 """What the sandbox's arguments must be, said in the words of who passes them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 
 MAX_ID = 2**63 - 1
@@ -87,6 +87,22 @@ def snowflake(value: object, name: str) -> int:
         ValueError: It is not from 1 to 2**63-1.
     """
     return whole(value, name, least=1, most=MAX_ID)
+
+
+def moment(value: object, name: str, *, until: datetime) -> datetime:
+    """Give an aware datetime, no later than `until`, in UTC.
+
+    Raises:
+        TypeError: It is no datetime.
+        ValueError: It is naive, or later.
+    """
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {value!r}")
+    if value.utcoffset() is None:
+        raise ValueError(f"{name} must be aware, as with tzinfo=UTC, not {value!r}")
+    if value > until:
+        raise ValueError(f"{name} must not be in the future: {value} is after {until}")
+    return value.astimezone(UTC)
 
 
 def text(value: object, name: str) -> str:

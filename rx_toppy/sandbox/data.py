@@ -1,7 +1,9 @@
 """The seeded world: all bots and users, and the votes for the bot of the token."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from math import ceil
+from operator import itemgetter
 from random import Random
 
 from msgspec import UNSET
@@ -12,6 +14,10 @@ from rx_toppy.sandbox.votes import Vote, VoteLog, is_weekend
 from rx_toppy.sandbox.wire import Bot, StatsPost, User, Voter
 
 MOST_VOTERS_LISTED = 1000
+MONTH = timedelta(days=30)
+# Of a history of a given length: nobody can vote more than 600 times in its 300 days.
+FEWEST_VOTERS = 300
+MOST_VOTES_A_VOTER = 100
 
 
 class World:
@@ -24,6 +30,7 @@ class World:
         rng: Where all chance comes from, now and later.
         bots: How many bots there are, at least one.
         bot_id: The id of the own bot; None picks one of the bots.
+        votes: How many votes the own bot has had; None leaves it to chance.
         now: The time at which the world begins.
 
     Attributes:
@@ -32,13 +39,17 @@ class World:
         own: The bot that the token belongs to.
         votes: The votes for the own bot.
         posted: The bodies of the stats that were posted for it, newest last.
+        counted_at: The time that its counts are of; None when nobody has posted any.
     """
 
-    def __init__(self, rng: Random, *, bots: int, bot_id: str | None, now: datetime) -> None:
+    def __init__(
+        self, rng: Random, *, bots: int, bot_id: str | None, votes: int | None, now: datetime
+    ) -> None:
         self._rng = rng
         self._seeder = Seeder(rng, taken=[] if bot_id is None else [bot_id])
         self.users: dict[str, User] = {}
         self.posted: list[dict[str, object]] = []
+        self.counted_at: datetime | None = None
 
         ids = self._seeder.bot_ids(bots)
         # One of the older half, so that it was there before its votes were.
@@ -49,8 +60,7 @@ class World:
         self.own = made[own_id]
 
         self.votes = VoteLog(
-            Vote(voter, at, 2 if is_weekend(at) else 1)
-            for voter, at in self._seeder.history(self._make_voters(), now)
+            Vote(voter, at, 2 if is_weekend(at) else 1) for voter, at in self._history(votes, now)
         )
         self._finish_own(now)
         self.bots = Catalogue(sorted(made.values(), key=_monthly_points, reverse=True))
@@ -58,24 +68,25 @@ class World:
         self._regulars = list(self.votes.voters())
         self._known = list(self.users)
 
-    def cast(self, user_id: str, at: datetime, weight: int) -> None:
-        """Let a user, who need not be known yet, vote for the own bot.
+    def cast(self, user_id: str, at: datetime, weight: int, *, now: datetime) -> None:
+        """Let a user, who need not be known yet, vote for the own bot, now or before.
 
         Raises:
-            ValueError: The user's last vote is not 12 hours old yet.
+            ValueError: There is a newer vote, or the user's last one is not 12 hours old yet.
         """
         self.votes.add(Vote(user_id, at, weight))
         if user_id not in self.users:
             self.users[user_id] = self._seeder.user(user_id)
             self._known.append(user_id)
         self.own.points += weight
-        self.own.monthly_points += weight
+        if at >= now - MONTH:
+            self.own.monthly_points += weight
         self.bots.changed(self.own, "points", "monthlyPoints")
 
     def next_voter(self, now: datetime) -> str:
         """Pick somebody who may vote now: mostly a regular, sometimes a new user."""
         fate = self._rng.random()
-        pool = self._regulars if fate < 0.7 else self._known
+        pool = self._regulars if fate < 0.7 and self._regulars else self._known
         # Whoever has just voted is passed over; after a few of these somebody new comes.
         for _ in range(8 if fate < 0.9 else 0):
             user_id = self._rng.choice(pool)
@@ -88,7 +99,7 @@ class World:
         voters = (self.users[user_id] for user_id in self.votes.voters(MOST_VOTERS_LISTED))
         return [Voter(user.username, user.id, user.avatar) for user in voters]
 
-    def post(self, stats: StatsPost, body: dict[str, object]) -> None:
+    def post(self, stats: StatsPost, body: dict[str, object], now: datetime) -> None:
         """Take stats that were posted for the own bot; `body` is what they were read from."""
         own = self.own
         own.shards = _shards(stats, own.shards)
@@ -98,7 +109,25 @@ class World:
             own.server_count = sum(own.shards)
         own.shard_count = stats.shard_count or len(own.shards) or own.shard_count
         self.posted.append(body)
+        self.counted_at = now
         self.bots.changed(own, "server_count", "shard_count")
+
+    def count(self, counts: Mapping[str, int], at: datetime) -> None:
+        """Take counts of the own bot as v1 names them, which are of the time `at`."""
+        own = self.own
+        own.server_count = counts.get("server_count", own.server_count)
+        own.shard_count = counts.get("shard_count", own.shard_count)
+        # What was known of single shards does not add up to these.
+        own.shards = []
+        self.counted_at = at
+        self.bots.changed(own, "server_count", "shard_count")
+
+    def describe(self, shortdesc: str | None, longdesc: str | None) -> None:
+        """Give the own bot other descriptions; where there is None, the one that it has stays."""
+        own = self.own
+        own.shortdesc = own.shortdesc if shortdesc is None else shortdesc
+        own.longdesc = own.longdesc if longdesc is None else longdesc
+        self.bots.changed(own, "shortdesc", "longdesc")
 
     def _make_bots(self, ids: Iterable[str]) -> Iterable[Bot]:
         """Make bots and their owners, the oldest first: so no owner is younger than a bot."""
@@ -118,10 +147,18 @@ class World:
                 self.users[main_owner].certified_dev = True
             yield bot
 
-    def _make_voters(self) -> list[str]:
-        """Pick who has voted for the own bot so far: a few hundred, some developers too."""
-        voters = list(self.users)[:30]
-        for _ in range(self._rng.randrange(250, 400)):
+    def _history(self, votes: int | None, now: datetime) -> Iterable[tuple[str, datetime]]:
+        """Tell who has voted for the own bot and when, oldest first."""
+        if votes is None:
+            voters = self._make_voters(30, self._rng.randrange(250, 400))
+            return sorted(self._seeder.history(voters, now), key=itemgetter(1))
+        count = min(votes, max(FEWEST_VOTERS, ceil(votes / MOST_VOTES_A_VOTER)))
+        return self._seeder.steady_history(self._make_voters(0, count), votes, now)
+
+    def _make_voters(self, developers: int, others: int) -> list[str]:
+        """Pick who has voted for the own bot so far."""
+        voters = list(self.users)[:developers]
+        for _ in range(others):
             user_id = self._seeder.user_id()
             self.users[user_id] = self._seeder.user(user_id)
             voters.append(user_id)
@@ -132,7 +169,7 @@ class World:
         own = self.own
         # Older votes, which nobody remembers one by one, make up the most of the points.
         own.points = self._rng.randrange(10_000, 50_000) + self.votes.weight()
-        own.monthly_points = self.votes.weight(since=now - timedelta(days=30))
+        own.monthly_points = self.votes.weight(since=now - MONTH)
         own.shards = []
         own.shard_count = UNSET
         if not isinstance(own.server_count, int):

@@ -1,4 +1,4 @@
-"""What the sandbox remembers of a request."""
+"""What the sandbox remembers: of each request, and of what was posted at v1."""
 
 from datetime import datetime
 
@@ -24,3 +24,23 @@ class SeenRequest(msgspec.Struct, frozen=True):
     query: str
     body: bytes
     status: int | None
+
+
+class PostedMetrics(msgspec.Struct, frozen=True):
+    """Metrics that were posted at v1, by themselves or in a batch.
+
+    Attributes:
+        timestamp: When they were so, aware: what was said, or when they came.
+        metrics: The counts by their names, as in `{"server_count": 12}`.
+    """
+
+    timestamp: datetime
+    metrics: dict[str, int]
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """An announcement that was accepted; `created_at` is aware."""
+
+    title: str
+    content: str
+    created_at: datetime

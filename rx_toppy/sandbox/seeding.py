@@ -144,6 +144,27 @@ class Seeder:
                 yield voter, now - ago
                 ago += COOLDOWN + timedelta(hours=self._rng.expovariate(1 / 24))
 
+    def steady_history(
+        self, voters: Sequence[str], votes: int, now: datetime
+    ) -> Iterator[tuple[str, datetime]]:
+        """Tell who voted when until `now`: so many votes, oldest first, as many on any day.
+
+        Everybody votes in turn, so that 12 hours are always between the votes of one user
+        where there are 300 votes or more, and a voter for each 100 of them.
+        """
+        half = len(voters) // 2
+        first, second = list(voters[:half]), list(voters[half:])
+        step = MOST_AGO.total_seconds() / max(votes, 1)
+        turn: list[str] = []
+        for place in range(votes):
+            if place % len(voters) == 0:
+                # Another order in each turn, but never the last of one as the first of the next.
+                self._rng.shuffle(first)
+                self._rng.shuffle(second)
+                turn = first + second
+            ago = (votes - place - self._rng.random()) * step
+            yield turn[place % len(voters)], now - timedelta(seconds=ago)
+
     def _id(self, first: int, last: int) -> str:
         """Make up an id that no other has, of something that was made between two times."""
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -15,17 +15,18 @@ from aiohttp import web
 from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.answers import Refused, Unanswered, answer
 from rx_toppy.sandbox.data import World
+from rx_toppy.sandbox.dialects import BASE, V1_BASE, Handler, check_token, say_no
 from rx_toppy.sandbox.faults import Fault
 from rx_toppy.sandbox.limits import DEFAULT_LIMITS, Budget, LimitLike
 from rx_toppy.sandbox.line import Latency, Line
-from rx_toppy.sandbox.record import SeenRequest
+from rx_toppy.sandbox.project import OwnProject
+from rx_toppy.sandbox.record import Announcement, PostedMetrics, SeenRequest
 from rx_toppy.sandbox.switches import FaultSwitch, Switches
 from rx_toppy.sandbox.v0 import V0
+from rx_toppy.sandbox.v1 import V1
 from rx_toppy.sandbox.votes import is_weekend
+from rx_toppy.sandbox.wire_v1 import ProjectKind
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-BASE = "/api"
 MOST_REQUESTS_KEPT = 10_000
 # All that waits is told to go on: only a client that never finishes its request takes longer.
 SHUTDOWN_SECONDS = 1.0
@@ -34,11 +35,11 @@ SHUTDOWN_SECONDS = 1.0
 class Sandbox:
     """A local top.gg: an HTTP server with made-up bots, users and votes.
 
-    It speaks the v0 API, wants a token, limits rates and blocks as top.gg does. While it
-    runs, votes for one bot, `bot_id`, arrive at random. Faults can be switched on by `fail`
-    and off by `heal`, at any time. It belongs to the loop that it was
-    started in and is not to be used from other threads. Once closed, it can be started
-    again and still knows everything.
+    It speaks the v0 and the v1 API, wants a token, limits rates and blocks as top.gg does.
+    While it runs, votes for one bot, `bot_id`, arrive at random; that bot is also the project
+    of v1. Faults can be switched on by `fail` and off by `heal`, at any time. It belongs to
+    the loop that it was started in and is not to be used from other threads. Once closed, it
+    can be started again and still knows everything.
 
     Args:
         seed: The same seed gives the same bots, users and voters; how long ago they voted
@@ -47,6 +48,12 @@ class Sandbox:
             requests in the same order fare the same.
         bots: How many bots there are, at least 1.
         bot_id: The id of the bot that the token belongs to; None picks one of the bots.
+        project: What the bot's project is at v1: `"discord bot"`, `"discord server"` or
+            `"roblox game"`. That decides which metrics can be posted there; v0 knows bots only.
+        votes: How many votes the bot has had by the start. A number gives exactly as many,
+            spread evenly over the last 300 days; None some hundred voters, who voted a few
+            times each, and mostly of late.
+        votes_per_page: How many votes a page of v1's history holds.
         token: The token to take; None makes one from the seed.
         rate_limits: `Limit`s or anything else with `calls`, `per` and `prefix`; all of
             them hold at once, `()` is none. The default is top.gg's: 100 requests a second
@@ -88,6 +95,9 @@ class Sandbox:
         seed: int = 0,
         bots: int = 3000,
         bot_id: int | None = None,
+        project: ProjectKind = "discord bot",
+        votes: int | None = None,
+        votes_per_page: int = 100,
         token: str | None = None,
         rate_limits: Sequence[LimitLike] = DEFAULT_LIMITS,
         block: float | timedelta = 3600.0,
@@ -111,6 +121,7 @@ class Sandbox:
         if on_request is not None and not callable(on_request):
             raise TypeError(f"on_request must be callable, not {on_request!r}")
         checks.whole(bots, "bots", least=1)
+        checks.whole(votes_per_page, "votes_per_page", least=1)
         self._host = checks.text(host, "host")
         self._port = checks.whole(port, "port", least=0, most=65535)
         self._budget = Budget(rate_limits, checks.seconds(block, "block"))
@@ -127,9 +138,13 @@ class Sandbox:
             self._rng,
             bots=bots,
             bot_id=None if bot_id is None else str(checks.snowflake(bot_id, "bot_id")),
+            votes=None if votes is None else checks.whole(votes, "votes", least=0),
             now=self._now(),
         )
-        self._routes = V0(self._world, self._now, self._is_weekend).routes(BASE)
+        self._project = OwnProject(self._world, project)
+        v0 = V0(self._world, self._now, lambda: self._is_weekend(self._now()))
+        v1 = V1(self._world, self._project, self._now, votes_per_page)
+        self._routes = v0.routes(BASE) + v1.routes(V1_BASE)
         self._switches = Switches(
             seed, [(route.method, route.path.removeprefix(BASE)) for route in self._routes]
         )
@@ -141,7 +156,7 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """Where the API is, as in `http://127.0.0.1:8080/api`.
+        """Where the API is, as in `http://127.0.0.1:8080/api`; v1 is under `/v1` there.
 
         Raises:
             RuntimeError: The sandbox is not running.
@@ -172,30 +187,65 @@ class Sandbox:
 
     @property
     def posted(self) -> list[dict[str, object]]:
-        """The stats that were posted for `bot_id`: the decoded bodies, newest last."""
+        """The stats that were posted for `bot_id` at v0: the decoded bodies, newest last."""
         return list(self._world.posted)
 
-    def vote(self, user_id: int | None = None) -> int:
-        """Let a vote for `bot_id` arrive now.
+    @property
+    def metrics(self) -> list[PostedMetrics]:
+        """The metrics that were posted at v1, oldest first by their timestamps.
+
+        Those without a timestamp have that of when they came. Stats of v0 are not among them.
+        """
+        return list(self._project.metrics)
+
+    @property
+    def announcements(self) -> list[Announcement]:
+        """The announcements that were accepted, newest last."""
+        return list(self._project.announcements)
+
+    @property
+    def commands(self) -> list[dict[str, object]]:
+        """The commands that were put last, as they were sent."""
+        return list(self._project.commands)
+
+    @property
+    def headline(self) -> dict[str, str]:
+        """The headlines that were set at v1, by locale."""
+        return dict(self._project.headline)
+
+    @property
+    def page_content(self) -> dict[str, str]:
+        """The long descriptions that were set at v1, by locale."""
+        return dict(self._project.page_content)
+
+    def vote(self, user_id: int | None = None, *, at: datetime | None = None) -> int:
+        """Let a vote for `bot_id` arrive.
 
         Args:
             user_id: Who votes: any Discord id, which need not be known yet. None picks
                 somebody who may vote.
+            at: When it was cast, aware, but not before the newest vote there is; None is now.
+                A sandbox with `votes=0` takes any time that has passed for its first vote.
 
         Returns:
             The id of who voted.
 
         Raises:
-            TypeError: `user_id` is no int.
+            TypeError: `user_id` is no int, or `at` no datetime.
             ValueError: `user_id` is not from 1 to 2**63-1, or that user has voted within
-                the last 12 hours.
+                the 12 hours before; `at` is naive, in the future or before the newest vote.
         """
         now = self._now()
+        if at is None:
+            # A clock that was set back must not keep votes from arriving.
+            moment = max(now, self._world.votes.newest or now)
+        else:
+            moment = checks.moment(at, "at", until=now)
         if user_id is None:
-            voter = self._world.next_voter(now)
+            voter = self._world.next_voter(moment)
         else:
             voter = str(checks.snowflake(user_id, "user_id"))
-        self._world.cast(voter, now, weight=2 if self._is_weekend() else 1)
+        self._world.cast(voter, moment, weight=2 if self._is_weekend(moment) else 1, now=now)
         return int(voter)
 
     def fail(
@@ -215,9 +265,9 @@ class Sandbox:
 
         Args:
             fault: One of `rx_toppy.sandbox.faults`.
-            route: The route to strike as the API names it, as in `/bots/{id}`; None for
-                any, unknown ones too.
-            method: `"GET"` or `"POST"`; None for any.
+            route: The route to strike as the API names it, as in `/bots/{id}` or
+                `/v1/projects/@me/votes/{user_id}`; None for any, unknown ones too.
+            method: As in `"GET"`, one that the route takes; None for any.
             times: How often it strikes at most.
             rate: How likely it strikes each request, from 0 to 1. The same seed, the same
                 calls of `fail` and the same requests have the same outcome.
@@ -299,7 +349,7 @@ class Sandbox:
     def _app(self) -> web.Application:
         # From the outside in. Nobody but the user of this machine sends anything here, so
         # there is no bound on the size of a body.
-        layers = [_errors_as_json, self._record, self._drop, self._authorize, self._limit]
+        layers = [say_no, self._record, self._drop, self._authorize, self._limit]
         app = web.Application(middlewares=[*layers, self._fail], client_max_size=0)
         app.add_routes(self._routes)
         app.on_response_prepare.append(self._lag)
@@ -340,8 +390,7 @@ class Sandbox:
 
     @web.middleware
     async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.headers.get("Authorization") != self._token:
-            raise Refused(401, "Unauthorized")
+        check_token(request, self._token)
         return await handler(request)
 
     @web.middleware
@@ -358,7 +407,7 @@ class Sandbox:
 
         async def undisturbed() -> web.StreamResponse:
             try:
-                return await _errors_as_json(request, handler)
+                return await say_no(request, handler)
             except web.HTTPException as error:
                 # An answer like any other, for a fault to work on.
                 return web.Response(status=error.status, body=error.body, headers=error.headers)
@@ -384,17 +433,5 @@ class Sandbox:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _is_weekend(self) -> bool:
-        return is_weekend(self._now()) if self._weekend is None else self._weekend
-
-
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Refused as error:
-        return answer({"error": error.message}, error.status)
-    except web.HTTPMethodNotAllowed:
-        raise  # As it is: its Allow header says what would do.
-    except web.HTTPException as error:
-        return answer({"error": error.reason}, error.status)
+    def _is_weekend(self, at: datetime) -> bool:
+        return is_weekend(at) if self._weekend is None else self._weekend

@@ -174,7 +174,8 @@ class Switches:
         chosen = self._methods.values() if route is None else [self._methods[route]]
         known = set().union(*chosen)
         if method is not None and method not in known:
-            taken = " and ".join(sorted(known))
+            *others, last = sorted(known)
+            taken = f"{', '.join(others)} and {last}" if others else last
             raise ValueError(f"method must be one that the route takes, {taken}, not {method!r}")
 
 

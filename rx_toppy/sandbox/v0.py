@@ -91,7 +91,7 @@ class V0:
                 body = msgspec.json.decode(content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise Refused(400, str(error)) from None
-            self._world.post(stats, body)
+            self._world.post(stats, body, self._now())
         return answer({})
 
     async def user(self, request: web.Request) -> web.Response:

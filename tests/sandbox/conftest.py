@@ -1,6 +1,6 @@
 """A sandbox in virtual time, and a small client to ask it over real HTTP."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,8 +31,12 @@ class Clock:
 @dataclass(frozen=True)
 class Answer:
     status: int
-    content_type: str
+    headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers["Content-Type"]
 
     @property
     def data(self) -> Any:
@@ -40,18 +44,18 @@ class Answer:
 
 
 class Api:
-    """Asks the sandbox, with its token unless told otherwise."""
+    """Asks the sandbox, with its token in the form of the API unless told otherwise."""
 
     def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
         self._sandbox = sandbox
         self._session = session
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        options.setdefault("headers", {"Authorization": self._sandbox.token})
+        bearer = "Bearer " if path.startswith("/v1/") else ""
+        options.setdefault("headers", {"Authorization": bearer + self._sandbox.token})
         url = self._sandbox.base_url + path
         async with self._session.request(method, url, **options) as response:
-            content_type = response.headers["Content-Type"]
-            return Answer(response.status, content_type, await response.read())
+            return Answer(response.status, response.headers, await response.read())
 
     async def get(self, path: str, **query: str | int) -> Answer:
         return await self.ask("GET", path, params=query)
@@ -62,6 +66,25 @@ class Api:
     async def post_stats(self, body: object) -> Answer:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         return await self.ask("POST", f"/bots/{self._sandbox.bot_id}/stats", data=data)
+
+    async def v1(self, method: str, route: str, body: object = None, **query: str) -> Answer:
+        """Ask for a route of the project; a body that is not bytes is sent as JSON."""
+        if body is not None and not isinstance(body, bytes):
+            body = msgspec.json.encode(body)
+        return await self.ask(method, f"/v1/projects/@me{route}", data=body, params=query)
+
+    async def pages(self, **query: str) -> AsyncIterator[dict[str, Any]]:
+        """Read the history of votes on to its end, the empty page included."""
+        while True:
+            page = (await self.v1("GET", "/votes", **query)).data
+            yield page
+            if not page["data"]:
+                return
+            query = {"cursor": page["cursor"]}
+
+    async def history(self, **query: str) -> list[dict[str, Any]]:
+        """Give the votes of all pages."""
+        return [vote async for page in self.pages(**query) for vote in page["data"]]
 
     async def all_bots(self, **query: str | int) -> list[dict[str, Any]]:
         page = await self.get("/bots", limit=500, **query)

@@ -24,7 +24,7 @@ async def test_a_token_can_be_given(run):
         assert await api.all_bots() == bots
 
 
-@pytest.mark.parametrize("path", ["", "/", "/nothing", "/bots/", "/users", "/v1/projects/@me"])
+@pytest.mark.parametrize("path", ["", "/", "/nothing", "/bots/", "/users", "/v2/projects/@me"])
 async def test_unknown_routes_are_not_found(run, path):
     """A route that is not there is answered 404 in JSON."""
     async with run() as (_, api):

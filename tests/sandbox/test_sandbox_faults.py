@@ -305,7 +305,7 @@ async def test_without_a_route_everything_is_struck(run, route):
     """No route is every route, even those that are not there."""
     async with run() as (sandbox, api):
         sandbox.fail(faults.Status(503), route=route)
-        found = [(await api.get(path)).status for path in ("/weekend", "/v1/nothing")]
+        found = [(await api.get(path)).status for path in ("/weekend", "/nothing")]
     assert found == ([503, 503] if route is None else [200, 404])
 
 
@@ -519,7 +519,8 @@ async def test_the_client_lives_through_a_bad_day(monkeypatch):
         ({"route": "/api/bots"}, ValueError, "/weekend"),
         ({"route": ""}, ValueError, "route"),
         ({"route": 5}, TypeError, "route"),
-        ({"method": "PUT"}, ValueError, "GET and POST, not 'PUT'"),
+        ({"method": "DELETE"}, ValueError, "GET, PATCH, POST and PUT, not 'DELETE'"),
+        ({"method": "PUT", "route": "/v1/projects/@me"}, ValueError, "GET and PATCH, not 'PUT'"),
         ({"method": "POST", "route": "/bots"}, ValueError, "takes, GET, not 'POST'"),
         ({"method": 1}, TypeError, "method"),
     ],
