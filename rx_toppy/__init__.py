@@ -37,6 +37,7 @@ from .events import (
     PollFailed,
     PostEvent,
     RequestEvent,
+    VoteEvent,
 )
 from .iteration import iterate
 from .models import (
@@ -88,6 +89,7 @@ __all__ = [
     "ToppyError",
     "User",
     "Vote",
+    "VoteEvent",
     "VoteStatus",
     "__version__",
     "errors",

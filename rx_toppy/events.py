@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from .home import Home
-from .models import BotStatsPayload
+from .models import BotStatsPayload, Vote
 from .streams import HotStream
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "PollFailed",
     "PostEvent",
     "RequestEvent",
+    "VoteEvent",
 ]
 
 
@@ -95,8 +96,18 @@ class PollFailed(Event, frozen=True):
     retry_in: float
 
 
+class VoteEvent(Event, frozen=True):
+    """Somebody has voted, as a `VoteWebhook` of this client heard.
+
+    Polled votes are told of where they are subscribed to, and put here by whoever wants them here:
+    `client.poll_votes().subscribe(lambda vote: client.events.on_next(VoteEvent(vote)))`.
+    """
+
+    vote: Vote
+
+
 class EventStream(HotStream[Any]):
-    """All that a client does: requests, posts, autoposts, and how they fail.
+    """All that a client does: requests, posts, autoposts, votes, and how they fail.
 
     ```
     client.events: --Request-Post-Autopost----Request-AutopostFailed-->
@@ -126,3 +137,5 @@ def _tell_bot(dispatch: Callable[..., Any], event: Any) -> None:
         dispatch("guild_post", event.stats.to_dict())
     elif isinstance(event, AutopostEvent):
         dispatch("toppy_stat_autopost", event.stats.to_dict())
+    elif isinstance(event, VoteEvent):
+        dispatch("vote", event.vote)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -238,7 +238,7 @@ class ProjectAPI:
             >>> async for vote in client.project.votes(since=yesterday):
             ...     print(vote.platform_id, vote.created_at)
         """
-        begin = history_reader(self._transport, since, cursor, on_cursor, default=checks.year_ago)
+        begin = history_reader(self._transport, since, cursor, on_cursor, default=_long_ago)
         shown = _shown({"since": since, "cursor": cursor})
         return Paged(self._home, lambda: begin().unread(), "project.votes", *shown)
 
@@ -314,6 +314,11 @@ def history_reader(
         return History(fetch, start, cursor, on_cursor)
 
     return begin
+
+
+def _long_ago(now: datetime) -> datetime:
+    """The earliest moment that is still less than a year ago when top.gg hears of it."""
+    return checks.year_ago(now) + timedelta(hours=1)
 
 
 def _shown(given: Mapping[str, object]) -> list[str]:

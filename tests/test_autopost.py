@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +28,7 @@ from rx_toppy import (
     TopGGServerError,
     ToppyError,
 )
-from tests.standin import StandIn, fault, ok
+from tests.standin import StandIn, fault, ok, status
 from tests.virtual import run_virtual
 
 OWN_ID = 264811613708746752
@@ -482,6 +483,121 @@ async def test_v1_refuses_some_shards_and_names_the_way_out() -> None:
         assert it.topgg.seen == []
         (failed,) = it.of(AutopostFailed)
         assert "StandaloneBot" in str(failed.error)
+
+
+METRICS = "PATCH /v1/projects/@me/metrics"
+BATCH = "POST /v1/projects/@me/metrics/batch"
+NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def v1_scene(*answers: Any, interval: float = 600.0) -> AsyncIterator[Scene]:
+    """A scene that posts to v1, by a clock that shows noon at first; it counts 1, 2, 3 ... servers.
+
+    Metrics and batches are answered from one script.
+    """
+    counts = itertools.count(1)
+    bot = StandaloneBot(OWN_ID, server_count=lambda: next(counts))
+    async with scene(bot=bot, interval=interval, post_to="v1") as it:
+        loop = asyncio.get_running_loop()
+        it.client._home.clock = lambda: NOON + timedelta(seconds=loop.time())
+        script = iter(answers)
+        for path in (METRICS, BATCH):
+            it.topgg.reply(path, lambda _: next(script, status(204)))
+        yield it
+
+
+def samples(seen: Any) -> list[tuple[float, int]]:
+    """What a batch told: how many seconds after noon, and how many servers."""
+    return [
+        (
+            round((datetime.fromisoformat(entry["timestamp"]) - NOON).total_seconds()),
+            entry["metrics"]["server_count"],
+        )
+        for entry in json.loads(seen.body)["data"]
+    ]
+
+
+@virtual
+async def test_v1_leaves_no_hole_in_the_history() -> None:
+    """Beats that fall into an outage are sampled, and sent with their times when it is over."""
+    async with v1_scene() as it:
+        loop = asyncio.get_running_loop()
+        is_down = lambda: 590 < loop.time() < 2500  # noqa: E731
+        for path in (METRICS, BATCH):
+            it.topgg.reply(path, lambda _: status(503 if is_down() else 204))
+        it.client.autopost.start()
+        await asyncio.sleep(3601)
+        successes = [seen for seen in it.topgg.seen if not 590 < seen.at < 2500]
+        assert [seen.method for seen in successes] == ["PATCH", "POST", "PATCH", "PATCH"]
+        assert samples(successes[1]) == [(600, 2), (1200, 3), (1800, 4), (2400, 5)]
+        assert [round(seen.at) for seen in successes[2:]] == [3000, 3600]
+        assert [int(stats) for _, stats in it.posted] == [1, 5, 6, 7]
+
+
+@virtual
+async def test_v1_samples_every_beat_of_a_long_block() -> None:
+    """A block of an hour loses no beat: they come in one batch after it, then the usual post."""
+    async with v1_scene(fault.rate_limited(3600)) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(4201)
+        first, batch, usual = it.topgg.seen
+        assert (first.method, round(first.at)) == ("PATCH", 0)
+        assert (batch.method, round(batch.at)) == ("POST", 3600)
+        assert samples(batch) == [(600 * n, n + 1) for n in range(7)]
+        assert (usual.method, round(usual.at)) == ("PATCH", 4200)
+        assert json.loads(usual.body) == {"server_count": 8, "shard_count": 1}
+        assert [int(stats) for _, stats in it.posted] == [7, 8]
+        assert it.client.autopost.dropped == 0
+
+
+@virtual
+async def test_v1_drops_the_oldest_when_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is bounded: the oldest samples are dropped, and counted."""
+    monkeypatch.setattr("rx_toppy.posting.MOST_KEPT", 3)
+    async with v1_scene(fault.rate_limited(3600)) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(3601)
+        assert samples(it.topgg.seen[-1]) == [(2400, 5), (3000, 6), (3600, 7)]
+        assert it.client.autopost.dropped == 4
+
+
+@virtual
+async def test_v1_sends_many_samples_in_hundreds() -> None:
+    """250 samples take three requests; a failure in the middle sends none of them twice."""
+    async with v1_scene(fault.rate_limited(249), status(204), status(503), interval=1) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(252)
+        batches = [samples(seen) for seen in it.topgg.seen[1:] if seen.method == "POST"]
+        assert [len(batch) for batch in batches[:3]] == [100, 100, 100]
+        assert batches[1] == batches[2]  # the one that failed
+        arrived = [batches[0], *batches[2:]]
+        times = [at for batch in arrived for at, _ in batch]
+        assert times == list(range(len(times)))
+
+
+@virtual
+async def test_v1_gives_up_what_topgg_refuses() -> None:
+    """A batch that top.gg does not take is dropped and counted, and does not stand in the way."""
+    async with v1_scene(fault.rate_limited(700), status(422, json={"detail": "too old"})) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(1201)
+        assert [seen.method for seen in it.topgg.seen] == ["PATCH", "POST", "PATCH", "PATCH"]
+        assert it.client.autopost.dropped == 2
+        assert "too old" in str(it.of(AutopostFailed)[-1].error)
+
+
+@virtual
+async def test_v1_keeps_samples_while_it_is_stopped() -> None:
+    """Stopped in an outage and started again later, it still sends what it had kept."""
+    async with v1_scene(*[status(503)] * 2) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(1)
+        it.client.autopost.cancel()
+        await asyncio.sleep(3000)
+        it.client.autopost.start()
+        await asyncio.sleep(16)
+        assert samples(it.topgg.seen[-1]) == [(0, 1), (3001, 2)]
 
 
 @virtual

@@ -97,11 +97,15 @@ class History:
         self._cursor = cursor
         self._on_cursor = on_cursor
         self._pages = 0
+        self._largest = 0
 
-    async def unread(self) -> AsyncGenerator[Vote, None]:
+    async def unread(self, *, until: datetime | None = None) -> AsyncGenerator[Vote, None]:
         """The votes from where it stands up to the newest, oldest first; then it stands there.
 
         An error leaves it behind the last page that was taken whole: call it again to go on.
+
+        Where votes come faster than they can be asked for one by one, there is no newest. `until`
+        lets it end with a page that goes beyond that moment, unless the page is full.
         """
         while True:
             cursor = self._cursor
@@ -112,11 +116,14 @@ class History:
             if not is_last and page.cursor in (None, "", self._cursor):
                 # Its votes are not handed out: there is no way to go on but to repeat them.
                 raise InvalidResponse("top.gg sent votes without a cursor to read on from")
-            for vote in page.votes(datetime.now(UTC)):
+            votes = page.votes(datetime.now(UTC))
+            for vote in votes:
                 yield vote
             if page.cursor and page.cursor != self._cursor:
                 self._cursor = page.cursor
                 if self._on_cursor is not None:
                     self._on_cursor(page.cursor)
-            if is_last:
+            self._largest = max(self._largest, len(page.data))
+            is_full = len(page.data) == self._largest
+            if is_last or (until and votes and not is_full and votes[-1].at >= until):
                 return

@@ -74,7 +74,12 @@ class Poller:
 
     async def votes(self, begin: Callable[[], History], every: float) -> AsyncGenerator[Vote, None]:
         """New votes, from where a reader of the history begins."""
-        async with aclosing(self._rounds(begin().unread, every)) as votes:
+        history = begin()
+
+        def unread() -> AsyncGenerator[Vote, None]:
+            return history.unread(until=self._home.clock())
+
+        async with aclosing(self._rounds(unread, every)) as votes:
             async for vote in votes:
                 yield vote
 

@@ -68,6 +68,12 @@ def _ids(values: Any) -> object:
     return [value.id for value in values]
 
 
+def _itself(value: Any) -> object:
+    return value
+
+
+PROJECT = "/v1/projects/@me"
+
 CASES = [
     Case("fetch_bot", lambda c: c.fetch_bot(2), "GET /bots/2", {"id": "2"}, _id, [2]),
     Case("fetch_bots", lambda c: c.fetch_bots(2), "GET /bots", page(2, 3), _ids, [[2, 3]]),
@@ -108,6 +114,47 @@ CASES = [
     Case("fetch_user", lambda c: c.fetch_user(5), "GET /users/5", {"id": "5"}, _id, [5]),
     Case(
         "is_weekend", lambda c: c.is_weekend(), "GET /weekend", {"is_weekend": True}, bool, [True]
+    ),
+    Case("project.fetch", lambda c: c.project.fetch(), f"GET {PROJECT}", {"id": "9"}, _id, [9]),
+    Case(
+        "project.edit",
+        lambda c: c.project.edit({"en": "Music"}),
+        f"PATCH {PROJECT}",
+        None,
+        _itself,
+        [None],
+    ),
+    Case(
+        "project.post_metrics",
+        lambda c: c.project.post_metrics(server_count=7),
+        f"PATCH {PROJECT}/metrics",
+        None,
+        _itself,
+        [None],
+    ),
+    Case(
+        "project.post_metrics_batch",
+        lambda c: c.project.post_metrics_batch([(None, {"server_count": 7})]),
+        f"POST {PROJECT}/metrics/batch",
+        None,
+        _itself,
+        [None],
+    ),
+    Case(
+        "project.post_commands",
+        lambda c: c.project.post_commands([]),
+        f"PUT {PROJECT}/commands",
+        None,
+        _itself,
+        [None],
+    ),
+    Case(
+        "project.vote",
+        lambda c: c.project.vote(5),
+        f"GET {PROJECT}/votes/5",
+        {"weight": 2},
+        lambda vote: vote.weight,
+        [2],
     ),
 ]
 

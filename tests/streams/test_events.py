@@ -11,7 +11,6 @@ import reactivex
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-import rx_toppy
 from rx_toppy import (
     AutopostEvent,
     AutopostFailed,
@@ -21,10 +20,14 @@ from rx_toppy import (
     InvalidResponse,
     NotFound,
     PostEvent,
+    RateLimit,
+    Ratelimited,
     RequestEvent,
     StandaloneBot,
     TopGG,
     TopGGServerError,
+    Vote,
+    VoteEvent,
     of_type,
 )
 from tests.standin import StandIn, hang, html, ok, reset, status
@@ -34,6 +37,7 @@ from .helpers import (
     BOT,
     CASES,
     PATIENCE,
+    PROJECT,
     TOKEN,
     Boom,
     Case,
@@ -57,6 +61,12 @@ ROUTES = {
     "post_stats": ("/bots/{id}/stats", f"/bots/{BOT}/stats"),
     "fetch_user": ("/users/{id}", "/users/5"),
     "is_weekend": ("/weekend", "/weekend"),
+    "project.fetch": (PROJECT, PROJECT),
+    "project.edit": (PROJECT, PROJECT),
+    "project.post_metrics": (f"{PROJECT}/metrics", f"{PROJECT}/metrics"),
+    "project.post_metrics_batch": (f"{PROJECT}/metrics/batch", f"{PROJECT}/metrics/batch"),
+    "project.post_commands": (f"{PROJECT}/commands", f"{PROJECT}/commands"),
+    "project.vote": (f"{PROJECT}/votes/{{user_id}}", f"{PROJECT}/votes/5?source=discord"),
 }
 
 
@@ -160,10 +170,10 @@ async def test_a_call_that_was_not_sent_has_no_event(
     new_client: NewClient, server: StandIn
 ) -> None:
     """What the limiter held back for good was no request: no event."""
-    client = new_client(rate_limits=[rx_toppy.RateLimit(1, per=60)], max_wait=0)
+    client = new_client(rate_limits=[RateLimit(1, per=60)], max_wait=0)
     await client.is_weekend()
     events = heard_by(client)
-    with pytest.raises(rx_toppy.Ratelimited):
+    with pytest.raises(Ratelimited):
         await client.is_weekend()
     assert events == []
 
@@ -314,13 +324,12 @@ async def test_the_bot_hears_of_forced_shards(new_client: NewClient) -> None:
     )
 
 
-@pytest.mark.skipif(not hasattr(rx_toppy, "VoteEvent"), reason="there are no votes yet")
 async def test_the_bot_hears_of_votes(new_client: NewClient) -> None:
     """The bot hears of a vote: `vote`, with the vote itself."""
     bot = ListeningBot(BOT)
     client = new_client(bot)
-    vote = object()
-    client.events.on_next(rx_toppy.VoteEvent(vote))
+    vote = Vote(platform_id=5)
+    client.events.on_next(VoteEvent(vote))
     assert bot.dispatched == [("vote", vote)]
 
 
