@@ -12,9 +12,9 @@ import reactivex
 from reactivex import Observable, abc
 from reactivex import operators as ops
 
-from ..api.arguments import Seconds, count, seconds
+from ..api.arguments import Seconds, count
 from ..models import Vote
-from .agenda import Operator, OverTime, over_time
+from .agenda import Operator, OverTime, over_time, span
 
 __all__ = ["Standing", "VoteCount", "VoteWindow", "leaderboard", "recent_votes", "votes_per"]
 
@@ -92,8 +92,7 @@ def recent_votes(
         ...     recent_votes(hour)
         ... ).subscribe(lambda count: print(count.votes, "votes in the last hour"))
     """
-    length = timedelta(seconds=seconds(window, "window"))
-    return over_time(partial(_Recent, length), scheduler)
+    return over_time(partial(_Recent, span(window, "window")), scheduler)
 
 
 def votes_per(
@@ -102,8 +101,8 @@ def votes_per(
     """Counts votes an hour (or any other span) at a time, by when they were cast.
 
     ```
-    votes:             a-b-|--c--|-----|-----d--|
-    votes_per(1 hour): ----2-----1-----0--------1|    a window is told of when it is over
+    votes:             a-b-|--c--|-----|d--|
+    votes_per(1 hour): ----2-----1-----0---1|    a window is told of when it is over
     ```
 
     Windows lie end to end, as the clock (in UTC) has them: hours begin on the hour. One without
@@ -125,8 +124,7 @@ def votes_per(
         >>> hours = await client.project.votes(since=monday).pipe(votes_per(3600), ops.to_list())
         >>> pyplot.step([hour.start for hour in hours], [hour.votes for hour in hours])
     """
-    length = timedelta(seconds=seconds(window, "window"))
-    return over_time(partial(_Windows, length), scheduler)
+    return over_time(partial(_Windows, span(window, "window")), scheduler)
 
 
 def leaderboard(
@@ -196,7 +194,7 @@ class _Recent(OverTime[int]):
     def _change(self, votes: int, weight: int) -> None:
         count = self._count
         self._count = VoteCount(count.votes + votes, count.weight + weight)
-        self.observer.on_next(self._count)
+        self.tell(self._count)
 
 
 class _Windows(OverTime[int]):
@@ -239,13 +237,13 @@ class _Windows(OverTime[int]):
     def _close_until(self, number: int) -> None:
         """Tells of the open window, and of empty ones after it, so that `number` is open."""
         while self._open is not None and self._open < number:
-            self._tell(self._open, self._count)
-            self._count = VoteCount(0, 0)
-            self._open += 1
+            over, count = self._open, self._count
+            self._open, self._count = over + 1, VoteCount(0, 0)
+            self._tell(over, count)
 
     def _tell(self, number: int, count: VoteCount) -> None:
         start = EPOCH + number * self._length
-        self.observer.on_next(VoteWindow(start, start + self._length, count.votes, count.weight))
+        self.tell(VoteWindow(start, start + self._length, count.votes, count.weight))
 
     def _end(self, number: int) -> datetime:
         return EPOCH + (number + 1) * self._length

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from reactivex import abc
 
-from ..api.arguments import Seconds, seconds
+from ..api.arguments import Seconds
 from ..models import Vote
-from .agenda import Operator, OverTime, over_time
+from .agenda import Operator, OverTime, over_time, span
 
 __all__ = ["VoterJoined", "VoterLeft", "active_voters", "vote_reminders"]
 
@@ -49,11 +49,11 @@ def active_voters(
     """Who has voted in the last 12 hours, as joins and leaves: what a voter role needs.
 
     ```
-    votes:           --a-----b-------a-------------->
-    active_voters(): --+a----+b--------------b-----a->    +a joins; b leaves 12 hours later
+    votes:           --a-----b----a--------------->
+    active_voters(): --+a----+b----------b----a--->    +a joins; b leaves 12 hours later
     ```
 
-    Somebody leaves when their vote expires (`expires_at`; 12 hours after it came in where it does
+    Somebody leaves when their vote expires (`expires_at`; 12 hours after it was cast where it does
     not say), and stays if they have voted again by then. Votes that had expired when they came are
     passed over, so begin with the votes of the last 12 hours, and whoever is still active joins:
 
@@ -88,12 +88,12 @@ def vote_reminders(
     """Emits a user's last vote when they may vote again: the moment to remind them.
 
     ```
-    votes:             --a-----b-------a-------------->
-    vote_reminders():  ----------------------b------a->    each 12 hours after their last vote
+    votes:            --a-----b----a--------------->
+    vote_reminders(): --------------------b----a--->    each 12 hours after their last vote
     ```
 
-    Who has voted again by then is reminded later. Votes that had expired when they came are passed
-    over: a restart reminds nobody twice.
+    Who has voted again by then is reminded later. A vote whose moment has passed when it comes is
+    passed over: a restart reminds nobody twice.
 
     Args:
         after: Seconds (or a `timedelta`) to wait beyond that moment.
@@ -110,8 +110,7 @@ def vote_reminders(
         ...     await (await bot.fetch_user(vote.platform_id)).send("You may vote again!")
         >>> client.poll_votes().pipe(vote_reminders(), map_async(remind)).subscribe()
     """
-    delay = timedelta(seconds=seconds(after, "after", zero=True))
-    return over_time(partial(_Reminders, delay), scheduler)
+    return over_time(partial(_Reminders, span(after, "after", least=0)), scheduler)
 
 
 class _LastVotes(OverTime[tuple[int, datetime]]):
@@ -129,12 +128,13 @@ class _LastVotes(OverTime[tuple[int, datetime]]):
 
     def take(self, vote: Vote) -> None:
         voter, expires_at = vote.voter, vote.expires_at or vote.at + COOLDOWN
-        if voter is None or expires_at <= self.agenda.now():
+        due_at = expires_at + self._delay
+        if voter is None or due_at <= self.agenda.now():
             return
         known = self._active.get(voter)
         if known is None or known[0] < expires_at:
             self._active[voter] = (expires_at, vote)
-            self.agenda.add(expires_at + self._delay, (voter, expires_at))
+            self.agenda.add(due_at, (voter, expires_at))
         if known is None:
             self.joined(voter, vote)
 
@@ -160,12 +160,12 @@ class _Voters(_LastVotes):
         super().__init__(timedelta(), observer, scheduler)
 
     def joined(self, voter: int, vote: Vote) -> None:
-        self.observer.on_next(VoterJoined(voter, vote))
+        self.tell(VoterJoined(voter, vote))
 
     def left(self, voter: int, vote: Vote) -> None:
-        self.observer.on_next(VoterLeft(voter, vote))
+        self.tell(VoterLeft(voter, vote))
 
 
 class _Reminders(_LastVotes):
     def left(self, voter: int, vote: Vote) -> None:
-        self.observer.on_next(vote)
+        self.tell(vote)

@@ -357,7 +357,7 @@ async def test_a_cursor_listener_that_raises_ends_it() -> None:
         assert len(it.topgg.seen) == 1
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_restarts_miss_and_repeat_nothing(data: st.DataObject) -> None:
     """Stopped anywhere, under any faults, and restarted from the last cursor: each vote once."""

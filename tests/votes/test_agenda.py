@@ -1,0 +1,126 @@
+"""Operators on votes, whoever raises and whichever thread votes come on."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from reactivex.subject import Subject
+from reactivex.testing import ReactiveTest, TestScheduler
+
+from rx_toppy import Vote
+from rx_toppy.votes import VoterLeft, active_voters, recent_votes, vote_reminders, votes_per
+
+on_next = ReactiveTest.on_next
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after 1970, where virtual time begins."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def vote(voter: int, cast: float, expires: float) -> Vote:
+    return Vote(platform_id=voter, weight=1, created_at=at(cast), expires_at=at(expires))
+
+
+def soon(voter: int, seconds: float) -> Vote:
+    """A vote that expires in so many seconds of real time."""
+    now = datetime.now(UTC)
+    return Vote(platform_id=voter, created_at=now, expires_at=now + timedelta(seconds=seconds))
+
+
+class Touchy:
+    """An observer that raises at the first value of a kind, and writes down all."""
+
+    def __init__(self, kind: type) -> None:
+        self.heard: list[Any] = []
+        self._kind: type | None = kind
+
+    def __call__(self, value: Any) -> None:
+        self.heard.append(value)
+        if self._kind is not None and isinstance(value, self._kind):
+            self._kind = None
+            raise KeyError("of an observer")
+
+
+def test_who_raises_at_one_leave_hears_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """An observer that raises on a timer's word is logged, and nothing that is due is lost."""
+    scheduler = TestScheduler()
+    rows = [on_next(210, vote(n, 200, 250 if n < 3 else 260)) for n in (1, 2, 3)]
+    observer = Touchy(VoterLeft)
+    votes = scheduler.create_hot_observable(*rows)
+    votes.pipe(active_voters(scheduler=scheduler)).subscribe(observer)
+    scheduler.start()
+    assert [event.voter for event in observer.heard] == [1, 2, 3, 1, 2, 3]
+    assert "KeyError" in caplog.text
+
+
+def test_windows_are_told_once_and_go_on_when_an_observer_raises() -> None:
+    """A window whose observer raised is not told again, and the next ones come in time."""
+    scheduler = TestScheduler()
+    rows = [on_next(210, vote(1, 205, 999)), on_next(310, vote(2, 305, 999))]
+    observer = Touchy(object)
+    votes = scheduler.create_hot_observable(*rows)
+    votes.pipe(votes_per(100, scheduler=scheduler)).subscribe(observer)
+    scheduler.advance_to(450)
+    told = [(window.start, window.votes) for window in observer.heard]
+    assert told == [(at(200), 1), (at(300), 1)]
+
+
+async def test_votes_from_another_thread_wake_the_loop() -> None:
+    """A vote of another thread is timed on the loop, in its time, and disposing there is safe."""
+    votes: Subject[Vote] = Subject()
+    heard: list[tuple[str, int, bool]] = []
+    loop, home = asyncio.get_running_loop(), threading.get_ident()
+    left = asyncio.Event()
+
+    def hear(event: Any) -> None:
+        is_home = threading.get_ident() == home
+        heard.append((type(event).__name__, event.voter, is_home))
+        if isinstance(event, VoterLeft):
+            left.set()
+
+    subscription = votes.pipe(active_voters()).subscribe(hear)
+    votes.on_next(soon(1, 30.0))
+    await loop.run_in_executor(None, votes.on_next, soon(2, 0.05))
+    async with asyncio.timeout(5):
+        await left.wait()
+    assert heard == [("VoterJoined", 1, True), ("VoterJoined", 2, False), ("VoterLeft", 2, True)]
+    await loop.run_in_executor(None, subscription.dispose)
+
+
+async def test_a_subscriber_on_a_loop_is_told_of_time_there() -> None:
+    """Votes may come from a thread alone: what time brings comes on the subscriber's loop."""
+    votes: Subject[Vote] = Subject()
+    came: asyncio.Queue[int] = asyncio.Queue()
+    votes.pipe(vote_reminders()).subscribe(lambda _: came.put_nowait(threading.get_ident()))
+    await asyncio.get_running_loop().run_in_executor(None, votes.on_next, soon(1, 0.02))
+    async with asyncio.timeout(5):
+        assert await came.get() == threading.get_ident()
+
+
+def test_a_reminder_that_is_still_due_after_a_restart_comes() -> None:
+    """Expired, but with `after` still ahead: the reminder comes in its time."""
+    scheduler = TestScheduler()
+    votes = scheduler.create_hot_observable(on_next(250, vote(1, 200, 240)))
+    result = scheduler.start(lambda: votes.pipe(vote_reminders(60)))
+    assert [message.time for message in result.messages] == [300]
+
+
+@pytest.mark.parametrize("operator", [recent_votes, votes_per])
+@pytest.mark.parametrize("window", [1e-9, 1e300, timedelta.max, 10**400])
+def test_windows_no_clock_can_reckon_with_are_refused(operator: Any, window: Any) -> None:
+    """Too short or too long a window is refused by name, where the operator is made."""
+    with pytest.raises(ValueError, match="window"):
+        operator(window)
+
+
+def test_a_vote_of_an_impossible_time_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """A vote at the end of time is logged and left out; the others go on."""
+    scheduler = TestScheduler()
+    odd = Vote(platform_id=1, created_at=datetime.max.replace(tzinfo=UTC))
+    votes = scheduler.create_hot_observable(on_next(210, odd), on_next(220, vote(2, 215, 999)))
+    result = scheduler.start(lambda: votes.pipe(recent_votes(3600)))
+    assert [message.value.value.votes for message in result.messages] == [1]
+    assert "impossible time" in caplog.text
