@@ -428,9 +428,10 @@ class TopGG:
             since: From when on: an aware datetime of the last year. Left out, from now on.
             cursor: Where to read on, as `on_cursor` was told; it counts more than `since`.
             on_cursor: Is told the cursor of each page, once the last of its votes was delivered.
-                Keep it, and a restart from there misses and repeats nothing. (What comes after an
-                operator that hands on later, as `map_async` does, may still be under way.) What it
-                raises ends the poll.
+                Keep it, and a restart from there misses and repeats nothing. (What was handed to
+                something that passes it on later, as `map_async` and `iterate` do, may still wait
+                there.) A
+                coroutine function is awaited before the next page. What it raises ends the poll.
 
         Returns:
             `Vote` after `Vote`. Cold: each subscriber begins where the arguments say and polls by

@@ -17,7 +17,7 @@ from .errors import NotFound
 from .home import Home
 from .models import Announcement, Project, Vote, VoteStatus
 from .posting import post_samples
-from .streams import Call, Paged, plain_function
+from .streams import Call, Paged
 
 __all__ = ["ProjectAPI", "Sample", "history_reader"]
 
@@ -111,7 +111,8 @@ class ProjectAPI:
             "title": checks.text(title, "title", least=3, most=100),
             "content": checks.text(content, "content", least=10, most=2_000),
         }
-        return self._call("announce", routes.ANNOUNCE.request(body=body), repr(title))
+        send = partial(self._transport.send_alone, routes.ANNOUNCE.request(body=body))
+        return Call(self._home, send, "project.announce", repr(title))
 
     def post_metrics(
         self,
@@ -224,7 +225,9 @@ class ProjectAPI:
             since: From when on: an aware datetime of the last year. Left out, all of that year.
             cursor: Where to read on, as `on_cursor` was told; it counts more than `since`.
             on_cursor: Is told the cursor of each page, once the last of its votes was delivered: to
-                read on from there another time misses nothing and repeats nothing. What it raises
+                read on from there another time misses nothing and repeats nothing. (What was handed
+                to something that passes it on later, as `map_async` and `iterate` do, may still
+                wait there.) A coroutine function is awaited before the next page. What it raises
                 ends the reading.
 
         Returns:
@@ -303,8 +306,8 @@ def history_reader(
         checks.since(since, "since", datetime.now(UTC))
     if cursor is not None:
         checks.cursor(cursor, "cursor")
-    if on_cursor is not None:
-        plain_function(on_cursor, "on_cursor")
+    if on_cursor is not None and not callable(on_cursor):
+        raise TypeError(f"on_cursor takes a function, not {type(on_cursor).__name__}")
 
     def fetch(query: Mapping[str, object], /, *, later: bool) -> Awaitable[VotesPage]:
         return transport.send(routes.FETCH_HISTORY.request(query=query), patient=patient or later)

@@ -26,7 +26,7 @@ from .errors import ClientClosed
 from .home import Home, running_loop
 from .iteration import demand, iterate
 
-__all__ = ["Call", "Endless", "HotStream", "Paged", "Poll", "plain_function"]
+__all__ = ["Call", "Endless", "HotStream", "Paged", "Poll"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -547,17 +547,6 @@ def _callbacks(on_next: Any, on_error: Any, on_completed: Any) -> tuple[Any, Any
                 f"use .pipe(map_async({name})).subscribe()"
             )
     return on_next, on_error, on_completed
-
-
-def plain_function(callback: Any, name: str) -> None:
-    """Checks a function to call with what is there: of a coroutine function nobody would await it.
-
-    Raises:
-        TypeError: it is one, or can't be called at all.
-    """
-    if not callable(callback) or _is_async(callback):
-        kind = "a coroutine function" if callable(callback) else type(callback).__name__
-        raise TypeError(f"{name} takes a plain function, not {kind}")
 
 
 def _is_async(callback: Any) -> bool:

@@ -43,6 +43,15 @@ LARGE = (
     "highlightcolor",
 )
 SMALL = ("avatar_background", "leftcolor", "rightcolor", "lefttext", "righttext")
+# What toppy takes as well, in American spelling.
+ALIASES = {f"{name.removesuffix('color')}_color": name for name in (*LARGE, *SMALL[1:3])} | {
+    "avatar_color": "avatar_background",
+    "avatar_backgroundcolor": "avatar_background",
+    "left_textcolor": "lefttext",
+    "left_text_color": "lefttext",
+    "right_textcolor": "righttext",
+    "right_text_color": "righttext",
+}
 SMALL_KEYS = ("owner", "status", "upvotes", "servers", "lib")
 
 
@@ -148,9 +157,9 @@ def small_widget(
         >>> small_widget(264811613708746752, key="upvotes", leftcolor="#333")
         'https://top.gg/api/widget/upvotes/264811613708746752.svg?leftcolor=333333'
     """
-    if key not in SMALL_KEYS:
+    if str(key).lower() not in SMALL_KEYS:
         raise ValueError(f"key takes {', '.join(SMALL_KEYS)}; not {key!r}")
-    return _legacy(f"{key}/", id, format, formatting, colours, SMALL)
+    return _legacy(f"{str(key).lower()}/", id, format, formatting, colours, SMALL)
 
 
 def _widget(kind: str, id: UserLike, platform: str, type: str) -> str:
@@ -170,20 +179,24 @@ def _legacy(
 ) -> str:
     if str(format).lower() not in ("svg", "png"):
         raise ValueError(f'format takes "svg" or "png", not {format!r}')
+    if formatting is not None and not isinstance(formatting, Mapping):
+        raise TypeError(f"formatting takes colours by name, not {type(formatting).__name__}")
     given = _colours(formatting or {}, LARGE + SMALL)
     query = {name: given[name] for name in names if name in given} | _colours(colours, names)
     tail = f"?{urlencode(query)}" if query else ""
-    return f"{API}/widget/{key}{snowflake(id, 'a widget')}.{format.lower()}{tail}"
+    return f"{API}/widget/{key}{snowflake(id, 'a widget')}.{str(format).lower()}{tail}"
 
 
 def _colours(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
-    """Colours as top.gg takes them, by its names."""
+    """Colours as top.gg takes them, by its names; those that are None or empty are left out."""
     colours = {}
     for spelling, value in given.items():
-        name = spelling.replace("colour", "color")
+        name = str(spelling).replace("colour", "color")
+        name = ALIASES.get(name, name)
         if name not in names:
             raise TypeError(f"a widget has no colour {spelling!r}; it has {', '.join(names)}")
-        colours[name] = _hex(value, spelling)
+        if value is not None and value != "":
+            colours[name] = _hex(value, name)
     return colours
 
 

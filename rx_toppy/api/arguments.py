@@ -84,4 +84,4 @@ def count(value: int, name: str, *, least: int = 0, most: int | None = None, hin
     if value < least or (most is not None and value > most):
         span = f"at least {least}" if most is None else f"{least} to {most}"
         raise ValueError(f"{name} takes {span}, not {value}{hint}")
-    return value
+    return int(value)

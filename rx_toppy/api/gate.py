@@ -103,9 +103,9 @@ class Gate:
 
     def hold(self, route: str, until: float) -> None:
         """A 429 about one route alone: nobody uses it before `until`."""
-        self._held[route] = until
+        self._held[route] = max(until, self._held.get(route, until))
 
-    def held(self, route: str, now: float, *, method: str, url: str) -> float:
+    def held(self, route: str, now: float, method: str, url: str) -> float:
         """Seconds to wait until a route with a limit of its own may be used, 0 where it may now.
 
         Raises:

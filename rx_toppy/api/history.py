@@ -7,6 +7,7 @@ misses nothing and repeats nothing, however often it is interrupted.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -82,7 +83,8 @@ class History:
         fetch: Fetches a page.
         since: From when on, where there is no cursor.
         cursor: Where to read on.
-        on_cursor: Is told the cursor of each page, once all its votes were taken.
+        on_cursor: Is told the cursor of each page, once all its votes were taken; it may be a
+            coroutine function.
     """
 
     def __init__(
@@ -122,7 +124,9 @@ class History:
             if page.cursor and page.cursor != self._cursor:
                 self._cursor = page.cursor
                 if self._on_cursor is not None:
-                    self._on_cursor(page.cursor)
+                    told = self._on_cursor(page.cursor)
+                    if inspect.isawaitable(told):
+                        await told
             self._largest = max(self._largest, len(page.data))
             is_full = len(page.data) == self._largest
             if is_last or (until and votes and not is_full and votes[-1].at >= until):

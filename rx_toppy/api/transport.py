@@ -98,6 +98,7 @@ class Transport:
         self._middlewares = (*(getattr(session, "_middlewares", None) or ()), _send_once)
         self._keeper: AsyncGenerator[None, None] | None = None
         self._pauses: set[asyncio.Future[None]] = set()
+        self._one_at_a_time = asyncio.Lock()
         self._calls = 0
         self._idle: asyncio.Future[None] | None = None
         home.release = self.release
@@ -124,8 +125,6 @@ class Transport:
         error: ToppyError | None = None
         self._calls += 1
         try:
-            if route.has_own_limit:
-                await self._own_limit(route, url)
             while True:
                 attempt += 1
                 ticket = self._gate.ask(request.path, loop.time())
@@ -175,11 +174,26 @@ class Transport:
         if self._idle is not None and self._calls == 0:
             _succeed(self._idle)
 
-    async def _own_limit(self, route: Route[Any], url: str) -> None:
-        """Waits until the limit of this route alone lets it go, if it may wait that long."""
-        now = asyncio.get_running_loop().time
-        while wait := self._gate.held(route.path, now(), method=route.method, url=url):
-            await self.pause(wait)
+    async def send_alone(self, request: Request[T]) -> T:
+        """Sends what has a limit of its own: one at a time, as soon as that limit lets it go.
+
+        Those who have waited together don't go together: the first one's 429 is for all of them.
+
+        Raises:
+            Ratelimited: it would have to wait longer than it may.
+            ToppyError: as `send` does.
+        """
+        route, url = request.route, self._base_url + request.target
+        self._home.bind()
+        self._calls += 1
+        try:
+            async with self._one_at_a_time:
+                loop = self._home.bind()  # it may have been closed while another was sent
+                while wait := self._gate.held(route.path, loop.time(), route.method, url):
+                    await self.pause(wait)
+                return await self.send(request)
+        finally:
+            self._left()
 
     async def pause(self, seconds: float) -> None:
         """Sleeps, unless the client is closed meanwhile: then `ClientClosed`."""
@@ -237,6 +251,7 @@ class Transport:
         self._gate.move(by, asyncio.get_running_loop().time())
         self._deadlines = Deadlines(self._timeout)
         self._pauses = set()
+        self._one_at_a_time = asyncio.Lock()
         self._calls = 0
         self._keeper = None
         if self._is_own_session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite
 
 import msgspec
 from msgspec import field
@@ -23,7 +24,6 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         headline: One line about it.
         votes: Votes this month.
         votes_total: Votes since it was listed.
-        review_score: The mean of its reviews, up to 5.
         review_count: How many there are.
     """
 
@@ -34,9 +34,15 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     headline: Text = None
     votes: Whole = None
     votes_total: Whole = None
-    review_score: float | None = None
     review_count: Whole = None
+    _review_score: float | None = field(name="review_score", default=None)
     _tags: TextItems = field(name="tags", default=())
+
+    @property
+    def review_score(self) -> float | None:
+        """The mean of its reviews, up to 5."""
+        score = self._review_score
+        return score if score is not None and isfinite(score) else None
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -516,7 +516,6 @@ NAIVE = datetime(2026, 4, 15)
         ({"cursor": ""}, ValueError, "cursor"),
         ({"cursor": 5}, TypeError, "cursor"),
         ({"on_cursor": 5}, TypeError, "on_cursor"),
-        ({"on_cursor": asyncio.sleep}, TypeError, "coroutine function"),
     ],
 )
 async def test_bad_arguments_are_refused_at_once(
@@ -530,6 +529,24 @@ async def test_bad_arguments_are_refused_at_once(
     with pytest.raises(error, match=says):
         make_client().poll_votes(**arguments)
     assert topgg.seen == []
+
+
+@virtual
+async def test_a_cursor_is_kept_before_the_next_page_is_asked_for() -> None:
+    """An on_cursor that is a coroutine function is awaited; what it raises ends the poll."""
+    async with scene(250) as it:
+        kept: list[tuple[str, int]] = []
+
+        async def keep(cursor: str) -> None:
+            await asyncio.sleep(5)
+            kept.append((cursor, len(it.topgg.seen)))
+            if cursor == "c200":
+                raise OSError("disk full")
+
+        heard = Heard(it.client.poll_votes(on_cursor=keep))
+        await asyncio.sleep(60)
+        assert kept == [("c100", 1), ("c200", 2)]
+        assert [str(error) for error in heard.errors] == ["disk full"]
 
 
 # --- poll_voters ---
