@@ -154,7 +154,7 @@ class _Handlers:
 
     def stop(self) -> None:
         """Nobody listens any more."""
-        self._is_over = True
+        self._finish()
         if self._tasks:
             self._on_loop(self._cancel)
 
@@ -224,7 +224,7 @@ class _Handlers:
     def _fail(self, error: Exception) -> None:
         if self._is_over:
             return
-        self._is_over = True
+        self._finish()
         self._cancel()
         try:
             self._observer.on_error(error)
@@ -237,6 +237,10 @@ class _Handlers:
         if not self._tasks and not self._is_over:
             self._is_over = True
             self._observer.on_completed()
+
+    def _finish(self) -> None:
+        self._is_over = True
+        self._started.ring()  # a source that waits here may have others to go on for
 
     def _cancel(self) -> None:
         self._waiting.clear()

@@ -19,7 +19,15 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 PATIENCE = 60  # seconds for one cell
 
 # What the axes of a notebook's plots are about: each of these labels belongs to a plot of its own.
-PLOTS = {"first_steps": ["votes this month", "seconds since the first post", "requests"]}
+PLOTS = {
+    "first_steps": ["votes this month", "seconds since the first post", "requests"],
+    "votes": [
+        "day of the week (UTC)",
+        "votes this week",
+        "hours from now",
+        "seconds since the first vote",
+    ],
+}
 
 
 class Run(NamedTuple):

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import builtins
+import datetime as dates
 import functools
 import gc
 import importlib
@@ -19,11 +20,14 @@ import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
+from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
+from operator import attrgetter
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import aiohttp
 import msgspec
@@ -31,7 +35,20 @@ import pytest
 from reactivex import operators as ops
 
 import rx_toppy
-from rx_toppy import BotStatsPayload, NotFound, StandaloneBot, ToppyError, errors, events
+from rx_toppy import (
+    BotStatsPayload,
+    NotFound,
+    PollFailed,
+    StandaloneBot,
+    ToppyError,
+    Vote,
+    VoteEvent,
+    errors,
+    events,
+    of_type,
+    widgets,
+)
+from rx_toppy.project import ProjectAPI
 from rx_toppy.sandbox import Sandbox, faults
 from tests.virtual import run_virtual
 
@@ -42,6 +59,8 @@ STATED = "# -> "  # before what the README says is printed
 HIDDEN = {"bot", "client", "TOKEN"}  # what an example may use without having made it
 PATIENCE = 10.0  # seconds that an example may take
 QUIET = 0.7  # seconds without a new line after which nothing more is expected to be printed
+TIMED = ("votes", "recipes")  # sections whose examples run in virtual time, with a scenario each
+COMMAND = {"id": "846097297812455424", "type": 1, "name": "play", "description": "Plays a song"}
 
 
 # --- what stands in the README -------------------------------------------------------------------
@@ -105,8 +124,8 @@ def blocks() -> Iterator[Block]:
 
 BLOCKS = list(blocks())
 CODE = [block for block in BLOCKS if block.language == "python"]
-EXAMPLES = [block for block in CODE if block.section != "recipes"]
-RECIPES = {block.id: block for block in CODE if block.section == "recipes"}
+EXAMPLES = [block for block in CODE if block.section not in TIMED]
+RECIPES = {block.id: block for block in CODE if block.section in TIMED}
 
 
 def table(first_column: str) -> list[list[str]]:
@@ -184,9 +203,16 @@ def printed() -> Iterator[Callable[[], list[str]]]:
         yield lambda: out.getvalue().splitlines()
 
 
-def growing_bot(sandbox: Sandbox) -> StandaloneBot:
-    """The bot of the first steps, with seven servers more at each post."""
-    return StandaloneBot(sandbox.bot_id, server_count=count(1234, 7).__next__)
+class GrowingBot(StandaloneBot):
+    """The bot of the first steps, with seven servers more at each post, and with a command."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox.bot_id, server_count=count(1234, 7).__next__)
+        self.tree = self
+
+    async def fetch_commands(self) -> list[Any]:
+        """Objects that can be made dictionaries, as those of discord.py's trees."""
+        return [SimpleNamespace(to_dict=COMMAND.copy)]
 
 
 async def run_beside_a_client(block: Block, sandbox: Sandbox, lines: Callable[[], list]) -> None:
@@ -196,7 +222,7 @@ async def run_beside_a_client(block: Block, sandbox: Sandbox, lines: Callable[[]
     """
     async with (
         asyncio.timeout(PATIENCE),
-        rx_toppy.TopGG(growing_bot(sandbox), token=sandbox.token) as client,
+        rx_toppy.TopGG(GrowingBot(sandbox), token=sandbox.token) as client,
     ):
         await client.autopost.pipe(ops.first())
         example = asyncio.create_task(run_alone(block, sandbox, client))
@@ -212,7 +238,7 @@ async def run_beside_a_client(block: Block, sandbox: Sandbox, lines: Callable[[]
 
 async def run_alone(block: Block, sandbox: Sandbox, client: Any = None) -> None:
     """Runs an example that awaits at its top level."""
-    bot = growing_bot(sandbox) if client is None else client.bot
+    bot = GrowingBot(sandbox) if client is None else client.bot
     names = {"bot": bot, "client": client, "TOKEN": sandbox.token}
     running = eval(block.code, {name: names[name] for name in block.wanted})
     if running is not None:
@@ -235,8 +261,9 @@ def run(block: Block, sandbox: Sandbox, lines: Callable[[], list[str]]) -> None:
     elif block.code.co_flags & inspect.CO_COROUTINE:
         example = asyncio.wait_for(run_alone(block, sandbox), PATIENCE)
     else:
-        assert not block.wanted
-        exec(block.code, {"__name__": "__main__"})
+        assert block.wanted <= {"bot"}
+        names = {"bot": GrowingBot(sandbox)} if block.wanted else {}
+        exec(block.code, {"__name__": "__main__"} | names)
         return
     asyncio.run(example, debug=True)
 
@@ -348,7 +375,8 @@ def test_the_examples_state_what_they_print() -> None:
     """There are examples, and most of those that print say what: else nothing was checked above."""
     printing = [block for block in CODE if "print(" in block.text or "(print)" in block.text]
     assert len(EXAMPLES) > 10
-    assert len(RECIPES) == 6
+    assert len([block for block in RECIPES.values() if block.section == "recipes"]) == 6
+    assert RECIPES.keys() == SCENARIOS.keys()
     assert len([block for block in printing if not block.stated]) <= 1
 
 
@@ -383,6 +411,41 @@ async def test_the_command_example_knows_who_has_voted() -> None:
             await names["daily"](SimpleNamespace(author=SimpleNamespace(id=id), send=send))
     assert "Thank you" in said[0]
     assert "https://top.gg/bot/7/vote" in said[1]
+
+
+def test_the_example_of_v1_tells_top_gg_what_it_says(world: Sandbox) -> None:
+    """The headlines and the commands of the bot's tree arrive."""
+    (block,) = [block for block in EXAMPLES if "post_commands" in block.text]
+    with printed() as lines:
+        within_patience(lambda: run(block, world, lines))
+    assert world.commands == [COMMAND]
+    assert world.headline.keys() == {"en", "de"}
+
+
+async def test_a_loop_over_a_poll_is_done_with_a_page_when_its_cursor_is_told() -> None:
+    """So that a crash repeats some votes, and loses none."""
+    told: list[Any] = []
+    long_ago = datetime.now(UTC) - timedelta(days=301)
+    async with (
+        Sandbox(bots=10, votes=5, votes_per_page=2, votes_per_minute=0) as sandbox,
+        rx_toppy.TopGG(
+            StandaloneBot(sandbox.bot_id), token=sandbox.token, base_url=sandbox.base_url
+        ) as client,
+    ):
+        polled = client.poll_votes(since=long_ago, on_cursor=lambda _: told.append("cursor"))
+
+        async def handle_all() -> None:
+            async for _ in polled:
+                await asyncio.sleep(0.01)
+                told.append("done")
+
+        handling = asyncio.create_task(handle_all())
+        while told.count("cursor") < 3:
+            await asyncio.sleep(0.01)
+        await client.close()
+        await handling
+    page = ["done", "done", "cursor"]
+    assert told == [*page, *page, "done", "cursor"]
 
 
 def test_a_call_gathered_twice_is_sent_once(world: Sandbox) -> None:
@@ -469,14 +532,26 @@ class Guild:
         return self.role
 
 
-class Bot(StandaloneBot):
-    """Seven servers more at each post, and as much of a Discord bot as the recipes use."""
+class Bot(GrowingBot):
+    """As much of a Discord bot as the recipes use."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox.bot_id, server_count=count(1234, 7).__next__)
+        super().__init__(sandbox)
         self.said: list[str] = []
         self.mutes = 0
         self.guild: Guild | None = Guild()
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.heard: list[tuple[Any, ...]] = []
+
+    async def wait_until_ready(self) -> None:
+        """Until its guilds are known."""
+        await self.ready.wait()
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Notes what it would tell its listeners of votes."""
+        if event == "vote":
+            self.heard.append(args)
 
     def event(self, listener: Any) -> Any:
         """Registers a listener."""
@@ -504,7 +579,7 @@ class Kitchen(NamedTuple):
     sandbox: Sandbox
     bot: Bot
     client: Any
-    skip: Callable[[float], None]  # moves the sandbox's clock alone
+    names: dict[str, Any]  # of the recipe
 
     def routes(self, part: str = "") -> list[str]:
         """The requests that the sandbox has seen, with some of the path in common."""
@@ -513,39 +588,66 @@ class Kitchen(NamedTuple):
         return [route for route in routes if part in route]
 
 
+def now() -> datetime:
+    """The time of day in a kitchen: it begins at eight in the morning of a Friday."""
+    return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+BEGINNING = datetime(2027, 1, 15, 8, tzinfo=UTC)
+
+
+@contextmanager
+def time_of_day(client: Any) -> Iterator[None]:
+    """Has `datetime.now()` tell it, to the recipe and to what depends on it in the library."""
+    clock = type("Clock", (datetime,), {"now": staticmethod(lambda _=None: now())})
+    client._home.clock = now
+    with ExitStack() as patches:
+        for module in (dates, rx_toppy.project, rx_toppy.votes.agenda):
+            patches.enter_context(patch.object(module, "datetime", clock))
+        yield
+
+
+async def pass_by(seconds: float) -> None:
+    """Lets time pass at once, as for a machine that slept: what was due meanwhile is due now."""
+    asyncio.get_running_loop().now += seconds  # type: ignore[attr-defined]
+    await asyncio.sleep(1)
+
+
 Scenario = Callable[[Kitchen], Coroutine[Any, Any, None]]
 SCENARIOS: dict[str, tuple[Scenario, dict[str, Any]]] = {}
 
 
-def cooks(id: str, *, bots: int = 20, **options: Any) -> Callable[[Scenario], Scenario]:
+def cooks(
+    id: str, *, bots: int = 20, votes: int | None = None, **options: Any
+) -> Callable[[Scenario], Scenario]:
     """Marks what is to happen after a recipe was begun, with options of the client."""
 
     def mark(scenario: Scenario) -> Scenario:
-        SCENARIOS[id] = (scenario, {"bots": bots, **options})
+        SCENARIOS[id] = (scenario, {"world": {"bots": bots, "votes": votes}, **options})
         return scenario
 
     return mark
 
 
 async def cook(
-    block: Block, scenario: Scenario, bots: int, refused: int = 0, **options: Any
+    block: Block, scenario: Scenario, world: dict[str, Any], refused: int = 0, **options: Any
 ) -> None:
     """Runs a recipe and what is to happen; then the client closes, and nothing may be left."""
-    loop, skipped = asyncio.get_running_loop(), [1.8e9]
-    sandbox = Sandbox(
-        seed=1, bots=bots, votes_per_minute=0, clock=lambda: loop.time() + sum(skipped)
-    )
+    loop = asyncio.get_running_loop()
+    sandbox = Sandbox(seed=1, votes_per_minute=0, clock=lambda: now().timestamp(), **world)
     # Connections that are kept want to be looked after, which costs a virtual day too much.
     connector = aiohttp.TCPConnector(force_close=True)
     async with sandbox, aiohttp.ClientSession(connector=connector) as session:
         bot = Bot(sandbox)
         options |= {"token": sandbox.token, "base_url": sandbox.base_url, "session": session}
         async with rx_toppy.TopGG(bot, **options) as client:
-            names = {"bot": bot, "client": client}
-            running = eval(block.code, {name: names[name] for name in block.wanted})
-            if running is not None:
-                await running
-            await scenario(Kitchen(sandbox, bot, client, skipped.append))
+            given = {"bot": bot, "client": client}
+            names = {name: given[name] for name in block.wanted}
+            with time_of_day(client):
+                running = eval(block.code, names)
+                if running is not None:
+                    await running
+                await scenario(Kitchen(sandbox, bot, client, names))
         await asyncio.sleep(1)  # in which the sandbox lets go of a request that was given up
         assert asyncio.all_tasks() == {asyncio.current_task()}
         before = len(sandbox.requests)
@@ -626,73 +728,119 @@ async def nothing_more(at: Kitchen) -> None:
     assert 1 <= len(at.routes("/bots")) < 6
 
 
-@cooks("a-role-for-12-hours-after-a-vote-1", refused=1, autopost=False)
+@cooks("a-role-for-12-hours-after-a-vote-1", autopost=False)
 async def members_vote(at: Kitchen) -> None:
-    """Votes come and run out, top.gg and Discord fail, and the budget is kept."""
-    guild, at.bot.guild = at.bot.guild, None
+    """Votes come and run out, while top.gg and Discord fail."""
+    guild = at.bot.guild
     assert guild is not None
-    fan, lapsed, older, stranger, *crowd = range(1001, 1035)
-    guild.join(fan, lapsed, older, *crowd)
-    guild.join(5, has_role=True)  # who has never voted, or long ago
-    at.sandbox.vote(older)
+    fan, lapsed, regular, stranger, *crowd = range(1001, 1035)
+    guild.join(fan, lapsed, regular, *crowd)
+    guild.join(5, 6, has_role=True)  # who have never voted
+    guild.join(7, has_role=True)
+    at.bot.guild = None
+    at.bot.ready.clear()
     at.sandbox.vote(lapsed)
-    at.skip(13 * 3600)
-    at.sandbox.vote(fan)
-    at.sandbox.vote(stranger)  # who is in no guild of ours
-    await asyncio.sleep(61)
-    assert guild.holders == [5]  # before the bot is ready, nothing is known of its guilds
+    await asyncio.sleep(2 * 3600)
+    for id in (7, regular, stranger):  # the last is in no guild of ours
+        at.sandbox.vote(id)
+    await asyncio.sleep(11 * 3600)
+    assert at.routes() == []  # before the bot is ready, nothing is known of its guilds
+
+    # At first: who has the role and no vote loses it, unless Discord refuses.
+    at.sandbox.fail(faults.Status(503), times=5)
+    guild.refusals = 1
     at.bot.guild = guild
-    at.sandbox.fail(faults.Status(404), route="/bots/{id}/votes", times=1)
+    at.bot.ready.set()
     await asyncio.sleep(60)
-    assert guild.holders == [5]
-    guild.refusals = 2
-    await asyncio.sleep(60)
-    assert guild.holders == [5]
-    assert at.routes("check") == ["GET own/check"] * 3  # the fan, the lapsed, and 5
-    await asyncio.sleep(60)
-    assert guild.holders == [fan]
+    assert guild.holders == [5, 7, regular]
+    assert len(at.routes("votes/")) == 5 + 3
 
-    # One who is asked about in vain does not keep the others from their roles.
-    at.sandbox.vote(lapsed)
-    at.sandbox.vote(crowd[0])
-    at.sandbox.fail(faults.Status(404), route="/bots/{id}/check", times=1)
-    await asyncio.sleep(60)
-    assert guild.holders == [fan, lapsed]
-    await asyncio.sleep(60)
-    assert guild.holders == [fan, lapsed, crowd[0]]
-
-    # Whoever votes again keeps the role, all others lose it: ten a minute.
-    at.skip(12 * 3600)
+    # Those who vote get it within a minute, whatever top.gg fails at.
     at.sandbox.vote(fan)
-    await asyncio.sleep(60)
-    assert guild.holders == [fan]
+    await asyncio.sleep(61)
+    assert guild.holders == [5, 7, fan, regular]
+    at.sandbox.vote(lapsed)
+    with at.sandbox.fail(faults.Status(503)) as failing:
+        await asyncio.sleep(120)
+    assert failing.count > 4
+    await asyncio.sleep(61)
+    assert guild.holders == [5, 7, fan, lapsed, regular]
 
-    # A slow top.gg: a look takes longer than a minute, and none begins before it is over.
+    # A change that is refused costs nobody else theirs.
+    guild.refusals = 1
     for id in crowd:
         at.sandbox.vote(id)
-    before = len(at.routes())
-    with at.sandbox.fail(faults.Delay(6)):
-        await asyncio.sleep(6 * 60)
-    looks = ",".join(at.routes()[before:]).split("GET own/votes")
-    assert [look.count("check") for look in looks][:2] == [0, 21]
-    assert guild.holders == [fan, *crowd]
+    await asyncio.sleep(61)
+    assert guild.holders == [5, 7, fan, lapsed, regular, *crowd[1:]]
 
-    # Each of the holders gets their turn.
-    before = len(at.routes("check"))
-    await asyncio.sleep(4 * 60)
-    checks = [request.query for request in at.sandbox.requests if "check" in request.path]
-    assert {f"userId={id}" for id in guild.holders} < set(checks[before:])
-
-    # A blocked token: it is left alone until the block is over.
-    before = len(at.routes())
-    at.sandbox.fail(faults.Status(429), route="/bots/{id}/check", times=1)
-    await asyncio.sleep(30 * 60)
-    assert at.routes()[before:] == ["GET own/votes", "GET own/check"]
-    at.skip(12 * 3600)
-    await asyncio.sleep(36 * 60)
+    # All of them lose it when their vote is 12 hours old.
+    await pass_by(3000)
+    assert guild.holders == [5, 7, fan, lapsed, regular, *crowd[1:]]
+    await asyncio.sleep(300)
+    assert guild.holders == [5, fan, lapsed, *crowd[1:]]
+    at.sandbox.vote(regular)
+    await asyncio.sleep(61)
+    await pass_by(11 * 3600 - 600)
+    assert guild.holders == [5, fan, lapsed, regular, *crowd[1:]]
+    await asyncio.sleep(680)
+    assert guild.holders == [5, regular, *crowd[1:]]
+    await asyncio.sleep(180)
+    assert guild.holders == [5, regular]
+    guild.members.pop(regular)  # who leaves
+    at.sandbox.vote(5)
+    await asyncio.sleep(61)
+    await pass_by(13 * 3600)
     assert guild.holders == []
+    assert len(at.routes("votes/")) == 5 + 3
     at.sandbox.fail(faults.Delay(9))
     await asyncio.sleep(61)  # a look is under way when the client closes
+
+
+@cooks("votes-1", autopost=False, votes=0)
+async def votes_are_polled(at: Kitchen) -> None:
+    """Two votes, and failures between them. The cursor is kept, and one poll serves both."""
+    failed: list[PollFailed] = []
+    at.client.events.pipe(of_type(PollFailed)).subscribe(failed.append)
+    await asyncio.sleep(1)
+    begun = at.names["file"].read_text()
+    await asyncio.sleep(120)
+    assert len(at.routes()) == 3
+    at.sandbox.vote(1001)
+    await asyncio.sleep(61)
+    with at.sandbox.fail(faults.Status(503)):
+        await asyncio.sleep(600)
+    with at.sandbox.fail(faults.Reset()):
+        await asyncio.sleep(600)
+    at.sandbox.vote(1002)
+    await asyncio.sleep(600)
+    assert len(failed) > 4
+    for cursor, unread in ((begun, [1001, 1002]), (at.names["file"].read_text(), [])):
+        votes = await at.client.project.votes(cursor=cursor)
+        assert [vote.platform_id for vote in votes] == unread
+
+
+@cooks("votes-2", autopost=False, votes=0)
+async def votes_are_events(at: Kitchen) -> None:
+    """A vote is on the events, and the bot hears of it."""
+    heard: list[VoteEvent] = []
+    at.client.events.pipe(of_type(VoteEvent)).subscribe(heard.append)
+    await asyncio.sleep(1)
+    at.sandbox.vote(1001)
+    await asyncio.sleep(61)
+    assert [event.vote.platform_id for event in heard] == [1001]
+    assert at.bot.heard == [(event.vote,) for event in heard]
+
+
+@cooks("votes-3", autopost=False)
+async def hours_pass(at: Kitchen) -> None:
+    """Five more votes in two more hours."""
+    await asyncio.sleep(1800)
+    for id in (1001, 1002, 1003):
+        at.sandbox.vote(id)
+    await asyncio.sleep(3600)
+    for id in (1004, 1005):
+        at.sandbox.vote(id)
+    await asyncio.sleep(1860)
 
 
 def test_the_recipes_ask_discord_for_what_it_has() -> None:
@@ -712,14 +860,16 @@ def test_the_recipes_ask_discord_for_what_it_has() -> None:
 
 
 @pytest.mark.parametrize("block", RECIPES.values(), ids=lambda block: block.id)
-def test_a_recipe_does_what_it_says(block: Block, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_recipe_does_what_it_says(
+    block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """In virtual time: what is printed, what survives failures, and that it ends with the client.
 
     Of failures only warnings are logged, and no request comes that top.gg would refuse.
     """
     assert block.wanted <= HIDDEN
     scenario, options = SCENARIOS[block.id]
-    with printed() as lines:
+    with chdir(tmp_path), printed() as lines:
         within_patience(lambda: run_virtual(cook(block, scenario, **options)))
     assert lines() == block.stated
     gc.collect()
@@ -762,32 +912,62 @@ def test_the_demo_prints_what_is_shown() -> None:
 # --- the tables ----------------------------------------------------------------------------------
 
 
-def test_every_call_stands_in_the_table_with_its_arguments() -> None:
+def as_shown(name: str, function: Callable[..., Any]) -> str:
+    """A function with its arguments and their defaults, as the tables have it."""
+    signature = inspect.signature(function)
+    arguments = [
+        parameter.replace(annotation=parameter.empty)
+        for parameter in signature.parameters.values()
+        if parameter.name not in ("self", "scheduler")
+    ]
+    given = signature.replace(parameters=arguments, return_annotation=signature.empty)
+    return f"{name}{given}".replace("'", '"')
+
+
+@pytest.mark.parametrize(
+    ("heading", "owner", "kinds"),
+    [
+        ("call", rx_toppy.TopGG, ("Call[", "Paged[")),
+        ("v1 call", ProjectAPI, ("Call[", "Paged[")),
+        ("poll", rx_toppy.TopGG, ("Poll[",)),
+    ],
+)
+def test_every_call_stands_in_its_table_with_its_arguments(
+    heading: str, owner: type, kinds: tuple[str, ...]
+) -> None:
     """What gives an observable is a call: its arguments, their defaults and what it emits."""
-    rows = {names_in(row[0])[0].partition("(")[0]: row for row in table("call")}
-    calls: dict[str, inspect.Signature] = {}
+    rows = {names_in(row[0])[0].partition("(")[0]: row for row in table(heading)}
+    calls: dict[str, Any] = {}
     aliases: dict[str, str] = {}
-    for name, value in vars(rx_toppy.TopGG).items():
+    for name, value in vars(owner).items():
         if name.startswith("_") or not inspect.isfunction(value):
             continue
-        signature = inspect.signature(value)
-        if str(signature.return_annotation).startswith(("Call[", "Paged[")):
+        if str(inspect.signature(value).return_annotation).startswith(kinds):
             if name == value.__name__:
-                calls[name] = signature
+                calls[name] = value
             else:
                 aliases[name] = value.__name__
     assert set(rows) == set(calls)
-    for name, signature in calls.items():
-        arguments = [
-            parameter.replace(annotation=parameter.empty)
-            for parameter in list(signature.parameters.values())[1:]
-        ]
-        given = signature.replace(parameters=arguments, return_annotation=signature.empty)
-        assert names_in(rows[name][0]) == [re.sub(r" = ", "=", f"{name}{given}")]
-        emitted = signature.return_annotation.partition("[")[2].removesuffix("]")
-        assert emitted in names_in(rows[name][1])
+    for name, value in calls.items():
+        assert names_in(rows[name][0]) == [as_shown(name, value)]
+        emitted = inspect.signature(value).return_annotation.partition("[")[2].removesuffix("]")
+        if emitted != "T":
+            assert set(emitted.split(" | ")) <= set(names_in(rows[name][1]))
     for alias, name in aliases.items():
         assert alias in names_in(rows[name][2])
+
+
+def test_every_operator_on_votes_stands_in_the_table_with_its_arguments() -> None:
+    """All functions of `rx_toppy.votes`, and what they emit."""
+    rows = {names_in(row[0])[0]: set(names_in(row[1])) for row in table("operator")}
+    functions = {name: getattr(rx_toppy.votes, name) for name in rx_toppy.votes.__all__}
+    shown = {}
+    for name, value in functions.items():
+        if inspect.isfunction(value):
+            annotation = inspect.signature(value).return_annotation.removeprefix("Operator[")
+            emitted = re.findall(r"\w+", annotation.rpartition("Observable[")[2])
+            shown[as_shown(name, value)] = set(emitted)
+    assert rows == shown
 
 
 def test_every_option_stands_in_the_table_with_its_default() -> None:
@@ -829,14 +1009,16 @@ def test_the_bot_hears_of_events_as_the_table_says() -> None:
         "error": None,
         "retry_in": 1.0,
         "stats": BotStatsPayload(5),
+        "vote": Vote(platform_id=5),
     }
     heard: list[str] = []
 
     def dispatch(event: str, *args: object, **kwargs: object) -> None:
-        given = ["stats" for _ in args] + ["*, " + ", ".join(sorted(kwargs, reverse=True))] * bool(
-            kwargs
-        )
-        assert all(arg == {"server_count": 5, "shards": [], "shard_count": 1} for arg in args)
+        given = ["vote" if arg == values["vote"] else "stats" for arg in args]
+        if kwargs:
+            given.append("*, " + ", ".join(sorted(kwargs, reverse=True)))
+        stats = {"server_count": 5, "shards": [], "shard_count": 1}
+        assert all(arg in (stats, values["vote"]) for arg in args)
         heard.append(f"on_{event}({', '.join(given)})")
 
     bot = SimpleNamespace(user=SimpleNamespace(id=1), dispatch=dispatch, can_count=False)
@@ -860,9 +1042,16 @@ def test_every_error_stands_in_the_table() -> None:
 
 def test_the_names_in_the_text_exist() -> None:
     """`client.something` and `rx_toppy.Something` in the text are attributes of these."""
-    client = rx_toppy.TopGG(StandaloneBot(1), token="unused", autopost=False)
-    for owner, name in re.findall(r"`(?:await |help\()?(client|rx_toppy)\.(\w+)", README):
-        assert hasattr(client if owner == "client" else rx_toppy, name), f"{owner}.{name}"
+    owners = {
+        "client": rx_toppy.TopGG(StandaloneBot(1), token="unused", autopost=False),
+        "rx_toppy": rx_toppy,
+        "sandbox": Sandbox(bots=1),
+        "widgets": widgets,
+    }
+    found = re.findall(rf"`(?:await |help\(|async .* in )?({'|'.join(owners)})((?:\.\w+)+)", README)
+    assert {owner for owner, _ in found} == owners.keys()
+    for owner, path in found:
+        attrgetter(path.removeprefix("."))(owners[owner])
 
 
 def test_the_readme_is_no_advertisement() -> None:

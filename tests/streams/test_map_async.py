@@ -702,3 +702,28 @@ async def test_pages_at_the_source_wait_for_slow_handlers(
             assert len(server.seen) == fetched == 1  # it stands still, as its reader does
     assert len(came) == 3_000
     assert len(set(came)) == 3_000
+
+
+@pytest.mark.parametrize("way", ["a handler that raises", "dispose"])
+async def test_a_shared_source_goes_on_without_it(way: str, client: TopGG, server: StandIn) -> None:
+    """A source that waits for handlers, and has another subscriber, goes on when they have gone."""
+    release = asyncio.Event()
+
+    async def handle(value: Any) -> None:
+        await release.wait()
+        raise Boom
+
+    server.reply("GET /weekend", json={"is_weekend": True})
+    shared = client.poll(client.is_weekend, every=0.001).pipe(ops.share())
+    handled = shared.pipe(map_async(handle)).subscribe(no_op, no_op)
+    heard = Heard()
+    subscription = shared.subscribe(heard)
+    await heard.count(2)
+    await turns(20)
+    if way == "dispose":
+        handled.dispose()
+    else:
+        release.set()
+    await heard.count(len(heard.values) + 5)
+    subscription.dispose()
+    await settled()

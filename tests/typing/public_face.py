@@ -12,6 +12,7 @@ from reactivex.subject import Subject
 
 import rx_toppy
 from rx_toppy import (
+    Announcement,
     AutopostEvent,
     AutopostFailed,
     Bot,
@@ -20,7 +21,9 @@ from rx_toppy import (
     BotStatsPayload,
     Client,
     IndividualUserVoteResult,
+    PollFailed,
     PostEvent,
+    Project,
     RateLimit,
     Ratelimited,
     RequestEvent,
@@ -29,12 +32,28 @@ from rx_toppy import (
     TopGG,
     ToppyError,
     User,
+    Vote,
+    VoteEvent,
+    VoteStatus,
     iterate,
     map_async,
     of_type,
+    widgets,
 )
 from rx_toppy.models import Socials
 from rx_toppy.sandbox import Sandbox
+from rx_toppy.votes import (
+    Standing,
+    VoteCount,
+    VoterJoined,
+    VoterLeft,
+    VoteWindow,
+    active_voters,
+    leaderboard,
+    recent_votes,
+    vote_reminders,
+    votes_per,
+)
 
 
 async def calls(client: TopGG, user: Bot) -> None:
@@ -55,6 +74,61 @@ async def calls(client: TopGG, user: Bot) -> None:
         assert_type(one, Bot)
     async for posted in client.autopost:
         assert_type(posted, BotStatsPayload)
+
+
+async def project(client: TopGG, commands: list[dict[str, object]], at: datetime) -> None:
+    """The calls of v1 give what they say."""
+    assert_type(await client.project.fetch(), Project)
+    client.project.edit({"en": "Music, and no ads"}, page_content={"de": "..."}).subscribe()
+    assert_type(await client.project.announce("Version 2", "Playlists are here."), Announcement)
+    await client.project.post_metrics(server_count=5, shard_count=1)
+    await client.project.post_metrics_batch([(None, {"server_count": 5}), (at, {"shard_count": 1})])
+    await client.project.post_commands(commands)
+    assert_type(await client.project.vote(1), VoteStatus | None)
+    assert_type(await client.project.vote(1, source="topgg"), VoteStatus | None)
+    assert_type(await client.project.votes(since=at), list[Vote])
+    async for vote in client.project.votes(cursor="...", on_cursor=print):
+        assert_type(vote, Vote)
+        assert_type(vote.created_at, datetime | None)
+        assert_type(vote.at, datetime)
+        assert_type(vote.voter, int | None)
+
+
+async def polls(client: TopGG, at: datetime) -> None:
+    """Polls are observables of what they find, and the operators on votes go on them."""
+    votes: reactivex.Observable[Vote] = client.poll_votes(timedelta(minutes=1), at, None, print)
+    assert_type(votes.pipe(votes_per(3600)), reactivex.Observable[VoteWindow])
+    assert_type(votes.pipe(recent_votes(timedelta(hours=1))), reactivex.Observable[VoteCount])
+    top = votes.pipe(leaderboard(3, by="weight"))
+    assert_type(top, reactivex.Observable[tuple[Standing, ...]])
+    assert_type(votes.pipe(active_voters()), reactivex.Observable[VoterJoined | VoterLeft])
+    assert_type(votes.pipe(vote_reminders(after=60)), reactivex.Observable[Vote])
+    assert_type(await client.project.votes().pipe(leaderboard()), tuple[Standing, ...])
+    votes.subscribe(lambda vote: client.events.on_next(VoteEvent(vote)))
+
+    async def reward(vote: Vote) -> int:
+        return vote.weight or 1
+
+    assert_type(client.poll_votes().pipe(map_async(reward)), reactivex.Observable[int])
+    async for vote in client.poll_votes(every=60):
+        assert_type(vote, Vote)
+    async for voter in client.poll_voters():
+        assert_type(voter, SimpleUser)
+    async for found in client.poll(client.project.fetch, every=300):
+        assert_type(found, Project)
+    async for weekend in client.poll(lambda: client.is_weekend()):
+        assert_type(weekend, bool)
+    async for coins in client.poll(lambda: reward(Vote())):
+        assert_type(coins, int)
+
+
+def pictures() -> None:
+    """Widgets are URLs."""
+    assert_type(widgets.large(1), str)
+    assert_type(widgets.votes("1", "roblox", "game"), str)
+    colours = widgets.ColourOptions(topcolour="#7289da")
+    assert_type(widgets.large_widget(1, "png", formatting=colours, datacolor=0xFFFFFF), str)
+    assert_type(widgets.small_widget(1, key="upvotes"), str)
 
 
 def outside_of_a_loop(client: TopGG) -> None:
@@ -130,4 +204,7 @@ async def the_rest(session: aiohttp.ClientSession) -> None:
     request = RequestEvent("GET", "url", "/bots/{id}", 200, 0.1, 1, None)
     assert_type(request.at, datetime)
     assert_type(AutopostFailed(ToppyError(), 1.0).retry_in, float)
+    assert_type(PollFailed(ToppyError(), 1.0).error, Exception)
+    assert_type(VoteEvent(Vote(platform_id=1)).vote, Vote)
+    assert_type(client.autopost.dropped, int)
     assert_type(rx_toppy.__version__, str)
