@@ -2,7 +2,8 @@
 
 Demos, notebooks and tests talk to it instead of to the real thing. It behaves as top.gg
 does, the token, the rate limits and the hour's block included, and its data is the same
-for the same seed. What can go wrong can be switched on: see `faults`, and `Sandbox.fail`.
+for the same seed. Votes are delivered to webhooks: see `Sandbox.send_to`. What can go wrong
+can be switched on: see `faults`, and `Sandbox.fail`.
 
 Example:
     ::
@@ -15,17 +16,24 @@ Example:
 """
 
 from rx_toppy.sandbox import faults
+from rx_toppy.sandbox.endpoints import Endpoint
+from rx_toppy.sandbox.integrations import Connection, HandshakeFailed
 from rx_toppy.sandbox.limits import Limit
-from rx_toppy.sandbox.record import Announcement, PostedMetrics, SeenRequest
+from rx_toppy.sandbox.record import Announcement, Delivery, PostedMetrics, SeenRequest, Try
 from rx_toppy.sandbox.server import Sandbox
 from rx_toppy.sandbox.switches import FaultSwitch
 
 __all__ = [
     "Announcement",
+    "Connection",
+    "Delivery",
+    "Endpoint",
     "FaultSwitch",
+    "HandshakeFailed",
     "Limit",
     "PostedMetrics",
     "Sandbox",
     "SeenRequest",
+    "Try",
     "faults",
 ]

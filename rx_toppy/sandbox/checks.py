@@ -119,6 +119,20 @@ def text(value: object, name: str) -> str:
     return value
 
 
+def query(value: object, name: str) -> str:
+    """Give a query string with its question mark, or an empty one.
+
+    Raises:
+        TypeError: It is no str.
+        ValueError: It begins with anything else.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {value!r}")
+    if value and not value.startswith("?"):
+        raise ValueError(f"{name} must begin with a question mark, as '?a=1' does: {value!r}")
+    return value
+
+
 def secret(value: object, name: str) -> str:
     """Give `value` as text that fits into a header; the errors do not repeat it.
 

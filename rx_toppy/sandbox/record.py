@@ -4,6 +4,8 @@ from datetime import datetime
 
 import msgspec
 
+from rx_toppy.sandbox.seals import Kind
+
 
 class SeenRequest(msgspec.Struct, frozen=True):
     """A request that the sandbox has dealt with. Headers, so the token, are not kept.
@@ -44,3 +46,47 @@ class Announcement(msgspec.Struct, frozen=True):
     title: str
     content: str
     created_at: datetime
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One of the requests of a delivery.
+
+    Attributes:
+        at: When it was sent, aware.
+        pause: How many seconds top.gg waits before it: the delay of a first try, the pause of
+            a retry. Less time has passed where the endpoint's `speed` is above 1, or after a
+            `hurry`.
+        status: The status of the answer; None where there was none in time.
+    """
+
+    at: datetime
+    pause: float
+    status: int | None
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """Something that was delivered, or is to be. Neither its body nor its headers are kept.
+
+    Attributes:
+        url: Where it goes.
+        kind: `"v0"` or `"v1"`.
+        event: What it is about: `"upvote"` or `"test"` at v0, and at v1 `"vote.create"`,
+            `"webhook.test"`, `"integration.create"` or `"integration.delete"`.
+        user_id: Who has voted, tested or connected; None where it does not say.
+        tries: The requests so far, oldest first; one that is not answered yet is not among
+            them.
+        done: Whether nothing more is sent: it was taken, refused or given up.
+    """
+
+    url: str
+    kind: Kind
+    event: str
+    user_id: int | None
+    tries: tuple[Try, ...]
+    done: bool
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it was answered with a 2xx in the end."""
+        status = self.tries[-1].status if self.tries else None
+        return status is not None and 200 <= status < 300

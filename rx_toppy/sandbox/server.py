@@ -16,15 +16,19 @@ from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.answers import Refused, Unanswered, answer
 from rx_toppy.sandbox.data import World
 from rx_toppy.sandbox.dialects import BASE, V1_BASE, Handler, check_token, say_no
+from rx_toppy.sandbox.endpoints import Endpoint, Treatment
 from rx_toppy.sandbox.faults import Fault
+from rx_toppy.sandbox.integrations import Connection
 from rx_toppy.sandbox.limits import DEFAULT_LIMITS, Budget, LimitLike
 from rx_toppy.sandbox.line import Latency, Line
+from rx_toppy.sandbox.messages import Messages
 from rx_toppy.sandbox.project import OwnProject
 from rx_toppy.sandbox.record import Announcement, PostedMetrics, SeenRequest
 from rx_toppy.sandbox.switches import FaultSwitch, Switches
 from rx_toppy.sandbox.v0 import V0
 from rx_toppy.sandbox.v1 import V1
 from rx_toppy.sandbox.votes import is_weekend
+from rx_toppy.sandbox.webhooks import Webhooks
 from rx_toppy.sandbox.wire_v1 import ProjectKind
 
 MOST_REQUESTS_KEPT = 10_000
@@ -37,9 +41,10 @@ class Sandbox:
 
     It speaks the v0 and the v1 API, wants a token, limits rates and blocks as top.gg does.
     While it runs, votes for one bot, `bot_id`, arrive at random; that bot is also the project
-    of v1. Faults can be switched on by `fail` and off by `heal`, at any time. It belongs to
-    the loop that it was started in and is not to be used from other threads. Once closed, it
-    can be started again and still knows everything.
+    of v1. Votes are delivered to the webhooks that `send_to` and `connect` register. Faults
+    can be switched on by `fail` and off by `heal`, at any time. It belongs to the loop that it
+    was started in and is not to be used from other threads. Once closed, it can be started
+    again and still knows everything.
 
     Args:
         seed: The same seed gives the same bots, users and voters; how long ago they voted
@@ -71,7 +76,8 @@ class Sandbox:
             when its next request comes, as if the server had let go of it just then. That
             request is in `requests`, but top.gg has not heard it: it costs no limit.
         clock: Gives the time in seconds since 1970 (UTC). Limits, votes and weekends go by
-            it, but not the arrival of votes, latency and delays, which take real time.
+            it, and so do the times in webhooks, but not the arrival of votes, latency, delays
+            and the pauses before retries, which take real time.
         on_request: Called soon after each request, in the loop, with what `requests` got.
 
     Raises:
@@ -144,6 +150,8 @@ class Sandbox:
         self._project = OwnProject(self._world, project)
         v0 = V0(self._world, self._now, lambda: self._is_weekend(self._now()))
         v1 = V1(self._world, self._project, self._now, votes_per_page)
+        messages = Messages(self._world, project, lambda: self._is_weekend(self._now()))
+        self._webhooks = Webhooks(seed, messages, self._now)
         self._routes = v0.routes(BASE) + v1.routes(V1_BASE)
         self._switches = Switches(
             seed, [(route.method, route.path.removeprefix(BASE)) for route in self._routes]
@@ -218,23 +226,34 @@ class Sandbox:
         """The long descriptions that were set at v1, by locale."""
         return dict(self._project.page_content)
 
-    def vote(self, user_id: int | None = None, *, at: datetime | None = None) -> int:
-        """Let a vote for `bot_id` arrive.
+    def vote(
+        self,
+        user_id: int | None = None,
+        *,
+        at: datetime | None = None,
+        query: str | None = None,
+    ) -> int:
+        """Let a vote for `bot_id` arrive; while the sandbox runs, webhooks are told of it.
 
         Args:
             user_id: Who votes: any Discord id, which need not be known yet. None picks
                 somebody who may vote.
             at: When it was cast, aware, but not before the newest vote there is; None is now.
                 A sandbox with `votes=0` takes any time that has passed for its first vote.
+            query: The query string that the vote page had, as in `"?a=1&b=2"`, which webhooks
+                of v0 tell; `""` for an empty one, None for none.
 
         Returns:
             The id of who voted.
 
         Raises:
-            TypeError: `user_id` is no int, or `at` no datetime.
+            TypeError: `user_id` is no int, `at` no datetime, or `query` no str.
             ValueError: `user_id` is not from 1 to 2**63-1, or that user has voted within
-                the 12 hours before; `at` is naive, in the future or before the newest vote.
+                the 12 hours before; `at` is naive, in the future or before the newest vote;
+                `query` does not begin with a question mark.
         """
+        if query is not None:
+            checks.query(query, "query")
         now = self._now()
         if at is None:
             # A clock that was set back must not keep votes from arriving.
@@ -246,7 +265,94 @@ class Sandbox:
         else:
             voter = str(checks.snowflake(user_id, "user_id"))
         self._world.cast(voter, moment, weight=2 if self._is_weekend(moment) else 1, now=now)
+        self._webhooks.tell(query)
         return int(voter)
+
+    def send_to(
+        self,
+        url: str,
+        *,
+        authorization: str | None = None,
+        secret: str | None = None,
+        timeout: float | timedelta = 5.0,
+        speed: float = 1.0,
+        duplicates: float = 0.0,
+        delay: Latency = 0.0,
+    ) -> Endpoint:
+        """Deliver every vote from now on to this URL, as top.gg does to a webhook.
+
+        An answer of 2xx ends a delivery, and any other but 5xx ends it too, as refused. After a
+        5xx, a timeout or a connection that fails it is retried: at v0 after 1, 2, 4, ... 1,024
+        seconds (2,047 in all), at v1 after 1, 2 and 4. What is not delivered when the sandbox
+        closes is lost, and so are votes that arrive while it does not run.
+
+        Args:
+            url: Where to, as in `"http://127.0.0.1:8080/votes"`. Redirects are not followed.
+            authorization: For v0: what the Authorization header says.
+            secret: For v1, as in `"whs_abc"`: what the signatures are made with.
+            timeout: How long there is for an answer, in seconds or a timedelta of real time.
+            speed: How many times faster than top.gg the sandbox waits before retries, and
+                before delayed deliveries.
+            duplicates: The rate, from 0 to 1, at which a vote is delivered twice: both at once,
+                each with its own delay and retries.
+            delay: How long a vote is held back, in seconds or a timedelta, or a pair of the
+                shortest and the longest, between which it is drawn for each: so they come in
+                another order.
+
+        Returns:
+            What stops it, counts, has the record, sends tests, and lets retries go at once.
+
+        Raises:
+            TypeError: An argument is of the wrong type.
+            ValueError: An argument makes no sense, there are both or neither of
+                `authorization` and `secret`, or the project is a game, which v0 knows not.
+
+        Example:
+            ::
+
+                endpoint = sandbox.send_to(url, secret="whs_abc", speed=100)
+                assert await endpoint.send_test() == 204
+                sandbox.vote()
+                await endpoint.settled()
+                print(endpoint.deliveries)
+        """
+        treatment = Treatment(timeout=timeout, speed=speed, duplicates=duplicates, delay=delay)
+        return self._webhooks.add(url, authorization, secret, treatment)
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        secret: str,
+        timeout: float | timedelta = 5.0,
+        speed: float = 1.0,
+        duplicates: float = 0.0,
+        delay: Latency = 0.0,
+    ) -> Connection:
+        """Connect an integration, as somebody does by a button on top.gg.
+
+        It is sent `integration.create`, once, and answers where to deliver and what. From then
+        on it gets the votes, signed with a secret of this connection, as `send_to` says.
+
+        Args:
+            url: Where the integration takes connections.
+            secret: The integration's own, which its handshake and its leave are signed with.
+            timeout: As for `send_to`, and so are the others.
+            speed: As for `send_to`.
+            duplicates: As for `send_to`.
+            delay: As for `send_to`.
+
+        Returns:
+            The connection, which `disconnect` ends.
+
+        Raises:
+            HandshakeFailed: There was no answer, or not as it should be.
+            RuntimeError: The sandbox is not running.
+            TypeError: An argument is of the wrong type.
+            ValueError: An argument makes no sense.
+        """
+        treatment = Treatment(timeout=timeout, speed=speed, duplicates=duplicates, delay=delay)
+        return await self._webhooks.connect(url, secret, treatment)
 
     def fail(
         self,
@@ -318,6 +424,7 @@ class Sandbox:
                 await runner.cleanup()
                 raise
             self._runner = runner
+            self._webhooks.open()
             if self._votes_per_minute > 0:
                 self._arrivals = asyncio.create_task(self._receive_votes())
 
@@ -329,6 +436,7 @@ class Sandbox:
                 self._arrivals.cancel()
                 await asyncio.wait([self._arrivals])
                 self._arrivals = None
+            await self._webhooks.close()
             if self._runner is not None:
                 self._closing.set()
                 await self._runner.cleanup()

@@ -1,5 +1,6 @@
 """A sandbox in virtual time, and a small client to ask it over real HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from rx_toppy.sandbox import Sandbox
 
@@ -89,6 +91,76 @@ class Api:
     async def all_bots(self, **query: str | int) -> list[dict[str, Any]]:
         page = await self.get("/bots", limit=500, **query)
         return list(page.data["results"])
+
+
+@dataclass(frozen=True)
+class Received:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def data(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Receiver:
+    """Takes deliveries and answers as told: with a status, a body, or not at all (None).
+
+    Each of `answers` is for one delivery, in order; once they are used up, it is `otherwise`.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[int | dict[str, Any] | bytes | None] = []
+        self.otherwise: int | None = 204
+        self.seen: list[Received] = []
+        self._came = asyncio.Condition()
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._receive)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+
+    async def __aenter__(self) -> "Receiver":
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        host, port = self._runner.addresses[0]
+        return f"http://{host}:{port}/votes"
+
+    @property
+    def data(self) -> list[Any]:
+        return [received.data for received in self.seen]
+
+    async def wait(self, count: int) -> None:
+        """Wait until so many deliveries have come."""
+        async with asyncio.timeout(10), self._came:
+            await self._came.wait_for(lambda: len(self.seen) >= count)
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        received = Received(request.method, request.path_qs, request.headers, await request.read())
+        answer = self.answers.pop(0) if self.answers else self.otherwise
+        async with self._came:
+            self.seen.append(received)
+            self._came.notify_all()
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, int):
+            return web.Response(status=answer)
+        return web.Response(
+            body=answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+        )
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
 
 
 Run = Callable[..., AbstractAsyncContextManager[tuple[Sandbox, Api]]]
