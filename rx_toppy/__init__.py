@@ -23,6 +23,7 @@ from .errors import (
     ClientClosed,
     ConnectionFailed,
     Forbidden,
+    InboxError,
     InvalidRequest,
     InvalidResponse,
     NotFound,
@@ -47,6 +48,9 @@ from .models import (
     BotStats,
     BotStatsPayload,
     IndividualUserVoteResult,
+    IntegrationCreated,
+    IntegrationDeleted,
+    IntegrationReply,
     Project,
     SimpleUser,
     User,
@@ -54,6 +58,7 @@ from .models import (
     VoteStatus,
 )
 from .operators import map_async, of_type
+from .votes import VoteInbox, VoteWebhook, receive_votes
 
 Client = TopGG
 
@@ -72,7 +77,11 @@ __all__ = [
     "ConnectionFailed",
     "EventStream",
     "Forbidden",
+    "InboxError",
     "IndividualUserVoteResult",
+    "IntegrationCreated",
+    "IntegrationDeleted",
+    "IntegrationReply",
     "InvalidRequest",
     "InvalidResponse",
     "NotFound",
@@ -90,13 +99,16 @@ __all__ = [
     "User",
     "Vote",
     "VoteEvent",
+    "VoteInbox",
     "VoteStatus",
+    "VoteWebhook",
     "__version__",
     "errors",
     "iterate",
     "map_async",
     "models",
     "of_type",
+    "receive_votes",
     "sandbox",
     "votes",
     "widgets",

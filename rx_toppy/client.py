@@ -22,6 +22,7 @@ from .api.pages import PAGE, all_bots
 from .api.transport import Transport
 from .autopost import Autopost, PostTo
 from .bots import Host
+from .errors import ClientClosed
 from .events import EventStream
 from .home import ELSEWHERE, Home, running_loop
 from .models import (
@@ -48,6 +49,9 @@ Search = Mapping[str, object] | str
 log = logging.getLogger("rx_toppy")
 
 __version__ = "0.1.0"
+
+# How long what closes along with a client may take.
+COMPANION_SECONDS = 5.0
 
 AGENT = f"rx_toppy/{__version__} aiohttp/{aiohttp.__version__}"
 
@@ -108,6 +112,7 @@ class TopGG:
     ) -> None:
         # Said first, so that a client that could not be made is one that has nothing to close.
         self._closing: asyncio.Future[None] | None = None
+        self._companions: list[Callable[[], Awaitable[object]]] = []
         self._home = Home()
         if post_to not in ("v0", "v1"):
             raise ValueError(f'post_to takes "v0" or "v1", not {post_to!r}')
@@ -527,6 +532,21 @@ class TopGG:
         """Whether the client was closed."""
         return self._home.closed
 
+    def on_close(self, close: Callable[[], Awaitable[object]]) -> None:
+        """Has something closed along with the client: before all else, so that it still has one.
+
+        Args:
+            close: A coroutine function. What it raises is logged; it may take five seconds.
+
+        Example:
+            >>> client.on_close(inbox.close)
+        """
+        if not callable(close):
+            raise TypeError(f"on_close() takes a coroutine function, not {type(close).__name__}")
+        if self._home.closed:
+            raise ClientClosed("this client was closed")
+        self._companions.append(close)
+
     async def close(self) -> None:
         """Ends all that the client does, and frees its connections.
 
@@ -609,15 +629,28 @@ class TopGG:
 
     async def _close_here(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._closing is None:
-            self._home.closed = True
-            if self._home.loop is not None and self._home.loop.is_closed():
-                self._transport.moved(0.0)  # whatever was under way has gone with it
+            if not self._companions:
+                self._shut()
             self._closing = loop.create_task(self._close())
         # Whoever waits for it may be cancelled; what is begun is brought to its end.
         if self._closing.get_loop() is loop:
             await asyncio.shield(self._closing)
 
+    def _shut(self) -> None:
+        """Nothing new begins from here on."""
+        self._home.closed = True
+        if self._home.loop is not None and self._home.loop.is_closed():
+            self._transport.moved(0.0)  # whatever was under way has gone with it
+
     async def _close(self) -> None:
+        while self._companions:
+            close = self._companions.pop()  # the last one first, as it may need the others
+            try:
+                async with asyncio.timeout(COMPANION_SECONDS):
+                    await close()
+            except Exception:
+                log.exception("%r could not be closed along with its client", close)
+        self._shut()
         await self._autopost.close()
         await self._transport.close()
         # Subscriptions that wait for something else than top.gg: a reader who has stopped reading.

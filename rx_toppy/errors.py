@@ -9,7 +9,8 @@
     ├── InvalidResponse    an answer that makes no sense: HTML, a redirect, a wrong shape, too large
     ├── ConnectionFailed   no answer: refused, reset, cut off, timed out
     ├── ClientClosed       the client was closed before or during the call
-    └── BufferOverflow     a stream ran ahead of a reader who asked that nothing be dropped
+    ├── BufferOverflow     a stream ran ahead of a reader who asked that nothing be dropped
+    └── InboxError         an inbox could not do it: a full disk, a locked file, closed
 
 The token never stands in an error: what the server said is cleaned of it.
 """
@@ -21,6 +22,7 @@ __all__ = [
     "ClientClosed",
     "ConnectionFailed",
     "Forbidden",
+    "InboxError",
     "InvalidRequest",
     "InvalidResponse",
     "NotFound",
@@ -173,3 +175,7 @@ class ClientClosed(ToppyError):
 
 class BufferOverflow(ToppyError):
     """A stream ran further ahead of its reader than the buffer holds; nothing may be dropped."""
+
+
+class InboxError(ToppyError):
+    """A `VoteInbox` could not do it: its disk is full, its file locked, or it was closed."""

@@ -405,6 +405,7 @@ class HotStream(Endless[T], Subject[T]):
         # disturb the telling.
         self._listeners: tuple[Listener[T], ...] = ()
         self._waiting: deque[Any] = deque()
+        self._error: Exception | None = None
         self._emitting = False
 
     @property
@@ -430,27 +431,33 @@ class HotStream(Endless[T], Subject[T]):
     def dispose(self) -> None:
         """Ignored: the stream ends with its client."""
 
-    def emit(self, value: T) -> None:
-        """Emits a value on the client's loop, where this is called. For the client."""
+    def emit(self, value: T) -> int:
+        """Emits a value on the client's loop, where this is called. For the client.
+
+        Returns:
+            How many have taken it without raising; 0 where it has to wait for the present value.
+        """
         with self.lock:
             if self._emitting:
                 self._waiting.append(value)
-                return
+                return 0
             self._emitting = True
         try:
+            taken = self._deliver(value)
             while True:
-                self._deliver(value)
                 with self.lock:  # so that nothing is left lying between this look and the flag
                     if not self._waiting:
                         self._emitting = False
-                        return
+                        return taken
                     value = self._waiting.popleft()
+                self._deliver(value)
         except BaseException:  # a KeyboardInterrupt, say: the stream goes on if the program does
             self._emitting = False
             raise
 
-    def finish(self) -> None:
-        """Completes the stream, after what is still to be emitted. For the client."""
+    def finish(self, error: Exception | None = None) -> None:
+        """Ends the stream, after what is still to be emitted. For its owner."""
+        self._error = error
         self.emit(_END)  # type: ignore[arg-type]
 
     def subscribe(
@@ -466,13 +473,13 @@ class HotStream(Endless[T], Subject[T]):
         Raises:
             TypeError: a callback is a coroutine function (`map_async` is made for these).
         """
-        next_, _, completed = _callbacks(on_next, on_error, on_completed)
-        listener: Listener[T] = Listener(self, next_ or _nothing, completed or _nothing)
+        callbacks = [one or _nothing for one in _callbacks(on_next, on_error, on_completed)]
+        listener: Listener[T] = Listener(self, *callbacks)
         with self.lock:
             if not self.is_stopped:
                 self._listeners = (*self._listeners, listener)
                 return listener
-        listener.complete()
+        listener.end(self._error)
         return listener
 
     def leave(self, listener: Listener[T]) -> None:
@@ -480,20 +487,23 @@ class HotStream(Endless[T], Subject[T]):
         with self.lock:
             self._listeners = tuple(one for one in self._listeners if one is not listener)
 
-    def _deliver(self, value: Any) -> None:
+    def _deliver(self, value: Any) -> int:
         if value is _END:
             with self.lock:
                 self.is_stopped = True
                 listeners, self._listeners = self._listeners, ()
             for listener in listeners:
-                listener.complete()
-            return
+                listener.end(self._error)
+            return 0
+        taken = 0
         for listener in self._listeners:
             if not listener.is_stopped:
                 try:
                     listener.on_next(value)
+                    taken += 1
                 except (Exception, asyncio.CancelledError):
                     log.exception("a subscriber of %r raised; the others are not touched", self)
+        return taken
 
     def __repr__(self) -> str:
         return f"<{self._label}: {len(self._listeners)} subscribers>"
@@ -502,17 +512,19 @@ class HotStream(Endless[T], Subject[T]):
 class Listener(abc.DisposableBase, Generic[T]):
     """One subscription to a hot stream."""
 
-    __slots__ = ("_on_completed", "_stream", "is_stopped", "on_next")
+    __slots__ = ("_on_completed", "_on_error", "_stream", "is_stopped", "on_next")
 
     def __init__(
         self,
         stream: HotStream[T],
         on_next: Callable[[T], Any],
+        on_error: Callable[[Exception], Any],
         on_completed: Callable[[], Any],
     ) -> None:
         self.is_stopped = False
         self.on_next = on_next
         self._stream = stream
+        self._on_error = on_error
         self._on_completed = on_completed
 
     def dispose(self) -> None:
@@ -520,15 +532,18 @@ class Listener(abc.DisposableBase, Generic[T]):
         self.is_stopped = True
         self._stream.leave(self)
 
-    def complete(self) -> None:
+    def end(self, error: Exception | None) -> None:
         """The stream has ended."""
         if self.is_stopped:
             return
         self.is_stopped = True
         try:
-            self._on_completed()
+            if error is None:
+                self._on_completed()
+            else:
+                self._on_error(error)
         except (Exception, asyncio.CancelledError):
-            log.exception("a subscriber of %r raised when it completed", self._stream)
+            log.exception("a subscriber of %r raised when it ended", self._stream)
 
 
 def _nothing(*_: Any) -> None:

@@ -958,12 +958,12 @@ def test_every_call_stands_in_its_table_with_its_arguments(
 
 
 def test_every_operator_on_votes_stands_in_the_table_with_its_arguments() -> None:
-    """All functions of `rx_toppy.votes`, and what they emit."""
+    """All operators of `rx_toppy.votes`, and what they emit."""
     rows = {names_in(row[0])[0]: set(names_in(row[1])) for row in table("operator")}
     functions = {name: getattr(rx_toppy.votes, name) for name in rx_toppy.votes.__all__}
     shown = {}
     for name, value in functions.items():
-        if inspect.isfunction(value):
+        if inspect.isfunction(value) and not inspect.iscoroutinefunction(value):
             annotation = inspect.signature(value).return_annotation.removeprefix("Operator[")
             emitted = re.findall(r"\w+", annotation.rpartition("Observable[")[2])
             shown[as_shown(name, value)] = set(emitted)

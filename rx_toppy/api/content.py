@@ -16,6 +16,7 @@ from .arguments import count
 __all__ = [
     "BATCH",
     "LOCALES",
+    "aware_datetime",
     "commands",
     "cursor",
     "localized",
@@ -151,7 +152,7 @@ def sample(entry: Any, name: str, now: datetime) -> dict[str, object]:
     checked: dict[str, object] = {"metrics": metrics(values, name)}
     if at is None:
         return checked
-    if _moment(at, f"{name}: its timestamp") > now + AHEAD:
+    if aware_datetime(at, f"{name}: its timestamp") > now + AHEAD:
         raise ValueError(f"{name}: its timestamp is more than 5 minutes ahead: {at}")
     return {**checked, "timestamp": timestamp(at)}
 
@@ -164,7 +165,7 @@ def since(value: Any, name: str, now: datetime) -> datetime:
         ValueError: it is naive, or more than a year ago.
     """
     # A little more may be right: the year is counted from when top.gg hears of it.
-    if _moment(value, name) < year_ago(now) - timedelta(minutes=1):
+    if aware_datetime(value, name) < year_ago(now) - timedelta(minutes=1):
         raise ValueError(f"{name} takes a moment of the last year, not {value}: top.gg has no more")
     return value  # type: ignore[no-any-return]
 
@@ -246,7 +247,13 @@ def _with_text_ids(value: Any) -> Any:
     return [_with_text_ids(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _moment(value: Any, name: str) -> datetime:
+def aware_datetime(value: Any, name: str) -> datetime:
+    """A datetime that says which moment it is.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it has no time zone, or is beyond the times that UTC has.
+    """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} takes a datetime, not {type(value).__name__}")
     if value.utcoffset() is None:

@@ -6,6 +6,7 @@ ones at any time: whatever is missing, null or malformed is None, or empty for a
 """
 
 from .bots import Bot, BotSearchResults
+from .integrations import IntegrationCreated, IntegrationDeleted, IntegrationReply
 from .projects import Announcement, Project
 from .stats import BotStats, BotStatsPayload
 from .users import IndividualUserVoteResult, SimpleUser, Socials, User
@@ -18,6 +19,9 @@ __all__ = [
     "BotStats",
     "BotStatsPayload",
     "IndividualUserVoteResult",
+    "IntegrationCreated",
+    "IntegrationDeleted",
+    "IntegrationReply",
     "Project",
     "SimpleUser",
     "Socials",

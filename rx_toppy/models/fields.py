@@ -54,10 +54,11 @@ def aware(text: str | None) -> datetime | None:
 
 def digits(text: str | int | None) -> int | None:
     """The number that a text of digits is, or None where it is no id; a number is what it is."""
-    if isinstance(text, int):
-        return text if 0 < text < 2**63 else None
-    is_number = text and len(text) < 20 and text.isascii() and text.isdigit()
-    return digits(int(text or 0)) if is_number else None
+    if isinstance(text, str):
+        if not (len(text) < 20 and text.isdigit() and text.isascii()):
+            return None
+        text = int(text)
+    return text if text is not None and 0 < text < 2**63 else None
 
 
 def avatar_url(user_id: int, avatar: str | None, discriminator: str | None) -> str:

@@ -1,0 +1,144 @@
+"""The whole arrangement in one call: webhook for speed, history for completeness, and the inbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..api.arguments import Seconds
+from .feeding import Feed
+from .inbox import VoteInbox
+from .processing import Handler, Outcome
+from .webhook import VoteWebhook
+
+if TYPE_CHECKING:
+    from ..client import TopGG
+
+__all__ = ["VoteReception", "receive_votes"]
+
+
+async def receive_votes(
+    client: TopGG,
+    handler: Handler,
+    *,
+    inbox: str | os.PathLike[str] | VoteInbox = "votes.db",
+    secret: str | Iterable[str] | None = None,
+    authorization: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    path: str = "/votes",
+    history: bool = True,
+    since: datetime | None = None,
+    every: Seconds = 60.0,
+    max_concurrent: int = 1,
+    tries: int = 5,
+) -> VoteReception:
+    """Receives a bot's votes, so that each of them reaches a handler, and runs until it is closed.
+
+    ```
+    webhook ----+
+                +--> inbox (on disk) --> handler
+    history ----+
+    ```
+
+    top.gg's webhook brings votes at once. The history brings those that the webhook missed, as when
+    the bot was down. The inbox keeps both, each vote once, until the handler has returned. Once
+    this has returned, all three are at work. They close with the client.
+
+    Args:
+        client: The client; the history needs a token for the v1 API.
+        handler: The coroutine function that gets each vote: see `VoteInbox.process`.
+        inbox: The file that keeps the votes, or the `VoteInbox`.
+        secret: v1's webhook secret. Without this and `authorization` there is no webhook.
+        authorization: v0's secret.
+        host: Where the webhook listens: "0.0.0.0" for all of this machine's addresses.
+        port: The port, 0 for any that is free.
+        path: The path of its URL.
+        history: Whether to follow the history, which needs a token for the v1 API.
+        since: From when on the very first run takes the history; from then on if left out.
+        every: Seconds (or a `timedelta`) from one look at the history to the next.
+        max_concurrent: How many votes may be handled at a time.
+        tries: How often a vote is tried before it is a dead letter.
+
+    Returns:
+        What runs: its `webhook`, its `inbox`, and `close()`.
+
+    Raises:
+        TypeError, ValueError: an argument can't be, or there is nothing to receive votes from.
+        OSError: the webhook can't listen there.
+
+    Example:
+        >>> async def reward(vote): await database.pay(vote.platform_id, 100 * (vote.weight or 1))
+        >>> async def setup_hook(self):  # of the bot
+        ...     await receive_votes(client, reward, secret=SECRET, host="0.0.0.0")
+    """
+    has_webhook = secret is not None or authorization is not None
+    if not has_webhook and not history:
+        raise ValueError("receive_votes() takes a secret, an authorization, or history=True")
+    box = inbox if isinstance(inbox, VoteInbox) else VoteInbox(inbox)
+    outcomes = box.process(handler, max_concurrent, tries=tries)
+    webhook = None
+    if has_webhook:
+        webhook = VoteWebhook(
+            secret=secret,
+            authorization=authorization,
+            host=host,
+            port=port,
+            path=path,
+            inbox=box,
+            client=client,
+        )
+        await webhook.start()
+    feed = box.follow(client, since, every=every) if history else None
+    return VoteReception(client, box, webhook, feed, outcomes)
+
+
+class VoteReception:
+    """Webhook, history, inbox and handler at work, as `receive_votes` has arranged them.
+
+    Attributes:
+        inbox: Where the votes are kept.
+        webhook: Where they are delivered; None without one.
+        history: The stream of those that the history brought first; None where it is not followed.
+    """
+
+    def __init__(
+        self,
+        client: TopGG,
+        inbox: VoteInbox,
+        webhook: VoteWebhook | None,
+        history: Feed | None,
+        outcomes: Any,
+    ) -> None:
+        self.inbox = inbox
+        self.webhook = webhook
+        self.history = history
+        self._processing = outcomes.subscribe(_nothing)
+        client.on_close(self.close)
+
+    async def close(self) -> None:
+        """Ends all of it; what is not handled yet is, the next time. It may be called again."""
+        if self.webhook is not None:
+            await self.webhook.close()
+        await self.inbox.close()
+
+    async def __aenter__(self) -> VoteReception:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<VoteReception: {self.webhook or 'no webhook'}, {self.history}, {self.inbox}>"
+
+
+def _nothing(_: Outcome) -> None:
+    """Failures are logged, and dead letters kept: there is nothing more to do here."""

@@ -1,0 +1,369 @@
+"""Votes as rows: what is written and looked up, each as one step on a connection.
+
+The connection comes last, so that `partial` makes a step of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import chain, compress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..models import Vote
+from .counting import Standing
+from .identity import AROUND, is_same_vote
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+__all__ = [
+    "DEAD",
+    "DONE",
+    "WAITING",
+    "DeadLetter",
+    "Waiting",
+    "add_all",
+    "add_page",
+    "after",
+    "backlog",
+    "dead_letters",
+    "micros",
+    "newest",
+    "revive",
+    "set_state",
+    "stored_cursor",
+    "top_voters",
+    "votes",
+]
+
+WAITING, DONE, DEAD = 0, 1, 2
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+MARGIN = AROUND // MICROSECOND
+
+COLUMNS = (
+    "id, user_id, platform_id, weight, created_at, expires_at, received_at, project_id, is_test, "
+    "query, source"
+)
+# As many rows go into one statement: each statement costs the event loop's thread two switches. A
+# number of rows of which there are few different ones, so that SQLite knows their statements.
+MOST_ROWS = 128
+
+
+class DeadLetter(Vote, frozen=True, kw_only=True):
+    """A vote whose handler has raised as often as it may.
+
+    Attributes:
+        tries: How often it was tried.
+        error: What the handler raised last, in words.
+    """
+
+    tries: int
+    error: str
+
+
+class Waiting(msgspec.Struct, order=True):
+    """A vote that is not done yet."""
+
+    at: int
+    seq: int
+    tries: int
+    vote: Vote
+
+
+def micros(moment: datetime) -> int:
+    """A moment as the file has it: microseconds since 1970."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def add_all(votes: Sequence[Vote], database: Connection) -> list[bool]:
+    """Adds votes, unless they are there; then what is not known of one yet is added to it.
+
+    Returns:
+        For each of them, whether it was new.
+    """
+    return [is_new for part in _parts(votes) for is_new in _add(part, database)]
+
+
+def add_page(page: Sequence[Vote], name: str, cursor: str, database: Connection) -> list[Vote]:
+    """Adds a page of the history together with the cursor behind it; gives those that were new."""
+    new = list(compress(page, add_all(page, database)))
+    database.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (name, cursor))
+    return new
+
+
+def stored_cursor(name: str, database: Connection) -> str | None:
+    """The cursor behind the last page that was added."""
+    row = database.execute("SELECT cursor FROM cursors WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def backlog(
+    behind: tuple[int, int], newest: int, limit: int, database: Connection
+) -> list[Waiting]:
+    """Votes that are not done, oldest first, of those up to the one that came last, `newest`."""
+    rows = database.execute(
+        f"SELECT at, seq, tries, {COLUMNS} FROM votes WHERE state = 0 AND (at, seq) > (?, ?) "  # noqa: S608
+        "AND seq <= ? ORDER BY at, seq LIMIT ?",
+        (*behind, newest, limit),
+    )
+    return [Waiting(at, seq, tries, _vote(row)) for at, seq, tries, *row in rows]
+
+
+def after(newest: int, limit: int, database: Connection) -> list[Waiting]:
+    """Votes that are not done and came after the one that was `newest`, as they came."""
+    rows = database.execute(
+        f"SELECT at, seq, tries, {COLUMNS} FROM votes WHERE seq > ? AND state = 0 "  # noqa: S608
+        "ORDER BY seq LIMIT ?",
+        (newest, limit),
+    )
+    return [Waiting(at, seq, tries, _vote(row)) for at, seq, tries, *row in rows]
+
+
+def newest(database: Connection) -> int:
+    """The number of the vote that came last."""
+    (seq,) = database.execute("SELECT COALESCE(MAX(seq), 0) FROM votes").fetchone()
+    return int(seq)
+
+
+def set_state(seq: int, state: int, tries: int, error: str | None, database: Connection) -> None:
+    """Writes down what became of a vote."""
+    database.execute(
+        "UPDATE votes SET state = ?, tries = ?, error = ? WHERE seq = ?", (state, tries, error, seq)
+    )
+
+
+def dead_letters(behind: int, limit: int, database: Connection) -> list[tuple[int, DeadLetter]]:
+    """Votes that were given up, the first one first, each with its number."""
+    rows = database.execute(
+        f"SELECT seq, tries, error, {COLUMNS} FROM votes WHERE state = 2 AND seq > ? "  # noqa: S608
+        "ORDER BY seq LIMIT ?",
+        (behind, limit),
+    )
+    return [
+        (seq, DeadLetter(tries=tries, error=error or "", **_fields(row)))
+        for seq, tries, error, *row in rows
+    ]
+
+
+def revive(vote: Vote, database: Connection) -> bool:
+    """Puts a dead letter at the end of those that wait; whether there was one for this vote."""
+    behind = 0
+    while letters := dead_letters(behind, 500, database):
+        for seq, letter in letters:
+            behind = seq
+            if _is_it(letter, vote):
+                database.execute(
+                    "UPDATE votes SET state = 0, tries = 0, error = NULL, "
+                    "seq = (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'votes') "
+                    "WHERE seq = ?",
+                    (seq,),
+                )
+                # A number is never given twice, by this way either.
+                database.execute("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'votes'")
+                return True
+    return False
+
+
+def votes(
+    since: int | None, behind: tuple[int, int], limit: int, database: Connection
+) -> list[tuple[int, int, Vote]]:
+    """Votes from a time on, oldest first, each with its place."""
+    start = behind if since is None else max(behind, (since, -1))
+    rows = database.execute(
+        f"SELECT at, seq, {COLUMNS} FROM votes WHERE (at, seq) > (?, ?) "  # noqa: S608
+        "ORDER BY at, seq LIMIT ?",
+        (*start, limit),
+    )
+    return [(at, seq, _vote(row)) for at, seq, *row in rows]
+
+
+def top_voters(since: int | None, limit: int, database: Connection) -> list[Standing]:
+    """Who has voted most, best first; of equals, who began first."""
+    rows = database.execute(
+        "SELECT COALESCE(platform_id, user_id) AS voter, COUNT(*) AS votes, "
+        "SUM(COALESCE(weight, 1)) AS weight FROM votes "
+        "WHERE is_test = 0 AND voter IS NOT NULL AND at >= ? "
+        "GROUP BY voter ORDER BY votes DESC, weight DESC, MIN(at) LIMIT ?",
+        (-(2**62) if since is None else since, limit),
+    )
+    return [Standing(*row) for row in rows]
+
+
+def _parts(votes: Sequence[Vote]) -> Iterator[Sequence[Vote]]:
+    for start in range(0, len(votes), MOST_ROWS):
+        yield votes[start : start + MOST_ROWS]
+
+
+def _add(votes: Sequence[Vote], database: Connection) -> list[bool]:
+    known = _near(votes, database)
+    fresh = _Fresh()
+    is_new = []
+    for place, vote in enumerate(votes):
+        match = next((row for row in known[place] if is_same_vote(vote, row[1])), None)
+        if match is not None:
+            _complete(database, *match, vote)
+        is_new.append(match is None and fresh.add(vote))
+    rows = [_row(vote) for vote in fresh.votes]
+    start = 0
+    while start < len(rows):
+        count = 1 << ((len(rows) - start).bit_length() - 1)
+        chunk = rows[start : start + count]
+        database.execute(_insert(count), list(chain.from_iterable(chunk)))
+        start += count
+    return is_new
+
+
+class _Fresh:
+    """The new ones of some votes, of which two may be the same."""
+
+    def __init__(self) -> None:
+        self.votes: list[Vote] = []
+        self._places: dict[tuple[str, int | None], list[int]] = {}
+
+    def add(self, vote: Vote) -> bool:
+        """Takes a vote; whether it is another one than those before."""
+        keys = (("id", vote.id), ("on platform", vote.platform_id), ("user", vote.user_id))
+        for place in chain.from_iterable(self._places.get(key, ()) for key in keys):
+            if is_same_vote(vote, self.votes[place]):
+                self.votes[place] = _merged(self.votes[place], vote)
+                return False
+        for key in keys:
+            if key[1] is not None:
+                self._places.setdefault(key, []).append(len(self.votes))
+        self.votes.append(vote)
+        return True
+
+
+@cache
+def _insert(count: int) -> str:
+    """The statement that inserts so many rows."""
+    row = f"({', '.join('?' * 12)})"
+    return f"INSERT INTO votes (at, {COLUMNS}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+
+@cache
+def _search(count: int) -> str:
+    """The statement that finds what may be the same as one of so many votes.
+
+    By id; by the voter's id on the platform; by their id on top.gg, where the one or the other
+    record knows no other. What is NULL is found nowhere.
+    """
+    told = ", ".join([f"({', '.join('?' * 6)})"] * count)
+    near = "AND at BETWEEN first AND last AND is_test = 0"
+    unknown = "(told.platform_id IS NULL OR votes.platform_id IS NULL)"
+    ways = (
+        "votes.id = told.id AND is_test = 0",
+        f"votes.platform_id = told.platform_id {near}",
+        f"votes.user_id = told.user_id AND {unknown} {near}",
+    )
+    columns = ", ".join(f"votes.{name}" for name in COLUMNS.split(", "))
+    found = " UNION ALL ".join(
+        f"SELECT place, seq, {columns} FROM told CROSS JOIN votes ON {way}"  # noqa: S608
+        for way in ways
+    )
+    return (
+        "WITH told (place, id, platform_id, user_id, first, last) AS MATERIALIZED "
+        f"(VALUES {told}) {found}"
+    )
+
+
+def _near(votes: Sequence[Vote], database: Connection) -> list[list[tuple[int, Vote]]]:
+    """For each vote, the records that may be of the same one."""
+    values: list[int | None] = []
+    for place, vote in enumerate(votes):
+        if not vote.is_test:
+            at = micros(vote.at)
+            ids = (vote.id, vote.platform_id, vote.user_id)
+            values += (place, *ids, at - MARGIN, at + MARGIN)
+    count = 1 << (len(values) // 6 - 1).bit_length() if values else 0
+    values += [None] * (6 * count - len(values))
+    found: list[list[tuple[int, Vote]]] = [[] for _ in votes]
+    if count:
+        for place, seq, *row in database.execute(_search(count), values):
+            found[place].append((seq, _vote(row)))
+    return found
+
+
+def _complete(database: Connection, seq: int, known: Vote, told: Vote) -> None:
+    """Adds to a record what another source tells of the same vote."""
+    whole = _merged(known, told)
+    if whole != known:
+        columns = "at, " + COLUMNS
+        assignments = ", ".join(f"{name} = ?" for name in columns.split(", "))
+        database.execute(
+            f"UPDATE votes SET {assignments} WHERE seq = ?",  # noqa: S608
+            (*_row(whole), seq),
+        )
+
+
+def _merged(known: Vote, told: Vote) -> Vote:
+    """A vote with what another record of it knows besides."""
+    names = ("id", "user_id", "platform_id", "weight", "created_at", "expires_at", "project_id")
+    more = {name: getattr(told, name) for name in names if getattr(known, name) is None}
+    return msgspec.structs.replace(known, **more)
+
+
+def _is_it(letter: DeadLetter, vote: Vote) -> bool:
+    if vote.is_test or letter.is_test:
+        return letter.is_test == vote.is_test and letter.received_at == vote.received_at
+    return is_same_vote(letter, vote)
+
+
+def _row(vote: Vote) -> tuple[Any, ...]:
+    return (
+        micros(vote.at),
+        vote.id,
+        vote.user_id,
+        vote.platform_id,
+        vote.weight,
+        None if vote.created_at is None else micros(vote.created_at),
+        None if vote.expires_at is None else micros(vote.expires_at),
+        micros(vote.received_at),
+        vote.project_id,
+        vote.is_test,
+        msgspec.json.encode(vote.query).decode() if vote.query else "{}",
+        vote.source,
+    )
+
+
+def _vote(row: Sequence[Any]) -> Vote:
+    return Vote(**_fields(row))
+
+
+def _fields(row: Sequence[Any]) -> dict[str, Any]:
+    (
+        id,
+        user_id,
+        platform_id,
+        weight,
+        created_at,
+        expires_at,
+        received_at,
+        project_id,
+        is_test,
+        query,
+        source,
+    ) = row
+    return {
+        "id": id,
+        "user_id": user_id,
+        "platform_id": platform_id,
+        "weight": weight,
+        "created_at": _moment(created_at),
+        "expires_at": _moment(expires_at),
+        "received_at": _moment(received_at),
+        "project_id": project_id,
+        "is_test": bool(is_test),
+        "query": msgspec.json.decode(query) if query != "{}" else {},
+        "source": source,
+    }
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + value * MICROSECOND

@@ -1,0 +1,442 @@
+"""VoteWebhook: where top.gg delivers votes to.
+
+The order of work on a delivery: who sent it (before a byte is read as anything but bytes), what it
+says, whether it is safe; and only then the 2xx, after which top.gg forgets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from functools import cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from ..api.arguments import Seconds, count, seconds
+from ..api.deadlines import Deadlines
+from ..events import VoteEvent
+from ..home import Home
+from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
+from ..streams import HotStream
+from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at
+from .identity import AROUND, is_same_vote
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ..client import TopGG
+    from .inbox import VoteInbox
+
+__all__ = ["VoteWebhook"]
+
+T = TypeVar("T")
+
+Secrets = str | Iterable[str] | None
+Lookup = Callable[[str], Secrets | Awaitable[Secrets]]
+Reply = IntegrationReply | str
+OnIntegration = Callable[[IntegrationCreated], Reply | Awaitable[Reply]]
+
+log = logging.getLogger("rx_toppy.votes")
+
+LARGEST_BODY = 64 * 1024
+
+# top.gg waits for 5 seconds; what takes longer has to be answered before that.
+BODY_SECONDS = 3.0
+SAFE_SECONDS = 4.0
+
+# So many deliveries in a row whose signature is right and whose time is not, and none with a right
+# time between them, tell of a clock that is wrong.
+ODD_TIMES = 3
+
+JSON = {"Content-Type": "application/json"}
+
+
+class VoteWebhook:
+    """Takes top.gg's deliveries of votes: v0 and v1, for bots and servers, on one endpoint.
+
+    A delivery is answered with a 2xx only when its vote is safe: with an `inbox`, when it is on
+    disk; without one, when at least one subscriber of `votes` has taken it and did not raise.
+    Otherwise it is a 503, and top.gg tries again. So without an inbox, subscribe before you start.
+    A delivery that comes again is answered as well, and not emitted again.
+
+    Deliveries that can't be from top.gg get a 4xx and a reason, and nothing of them is emitted.
+
+    Args:
+        secret: v1's webhook secret (`whs_...`), or several; deliveries are signed with it.
+        authorization: v0's secret: the one that you chose in the dashboard.
+        host: The address to listen at: "0.0.0.0" for all of this machine's.
+        port: The port, 0 for any that is free.
+        path: The path of the URL.
+        max_age: Seconds (or a `timedelta`) that a v1 delivery's signature may be old, or ahead.
+        inbox: Where votes are kept until they are handled.
+        client: Whose `events` get a `VoteEvent` for each vote, and whose bot hears `on_vote`. The
+            webhook closes with it.
+        on_integration: Called for each new connection of an integration; gives the URL for its
+            deliveries (or an `IntegrationReply`). It may be a coroutine function.
+        secrets: Looks up the secret (or secrets, or None) of a connection's deliveries, by what
+            stands behind `path` in their URL, as in `/votes/112402021105124`. It may be a coroutine
+            function.
+
+    Raises:
+        TypeError, ValueError: an argument can't be, or there is no secret of any kind.
+
+    Example:
+        >>> inbox = VoteInbox("votes.db")
+        >>> async with VoteWebhook(secret=SECRET, inbox=inbox, client=client, host="0.0.0.0"):
+        ...     await inbox.process(reward).pipe(ops.last())
+    """
+
+    def __init__(
+        self,
+        *,
+        secret: Secrets = None,
+        authorization: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        path: str = "/votes",
+        max_age: Seconds = 300.0,
+        inbox: VoteInbox | None = None,
+        client: TopGG | None = None,
+        on_integration: OnIntegration | None = None,
+        secrets: Lookup | None = None,
+    ) -> None:
+        self._secrets = _encoded(secret, "secret")
+        self._authorization = _checked_authorization(authorization)
+        if not self._secrets and self._authorization is None and secrets is None:
+            raise ValueError(
+                "VoteWebhook takes a secret (v1), an authorization (v0), or both: without one, "
+                "anybody could send votes"
+            )
+        for name, function in (("on_integration", on_integration), ("secrets", secrets)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} takes a function, not {type(function).__name__}")
+        if not isinstance(host, str):
+            raise TypeError(f"host takes text, not {type(host).__name__}")
+        self._host = host
+        self._port = count(port, "port", most=65535)
+        self._path = _checked_path(path)
+        self._max_age = seconds(max_age, "max_age")
+        self._inbox = inbox
+        self._client = client
+        self._on_integration = on_integration
+        self._lookup = secrets
+        self._clock: Callable[[], float] = time.time
+        self._home = Home()
+        self._votes: HotStream[Vote] = HotStream(self._home, "webhook.votes")
+        self._integrations: HotStream[IntegrationCreated | IntegrationDeleted] = HotStream(
+            self._home, "webhook.integrations"
+        )
+        self._recent = _Recent()
+        self._deadlines = Deadlines(SAFE_SECONDS)
+        self._odd_times = 0
+        self._told: set[str] = set()
+        self._runner: web.ServerRunner | None = None
+
+    @property
+    def votes(self) -> HotStream[Vote]:
+        """The votes that were delivered, each once; dashboard tests too (`vote.is_test`). Hot."""
+        return self._votes
+
+    @property
+    def integrations(self) -> HotStream[IntegrationCreated | IntegrationDeleted]:
+        """The connections of an integration that were made and ended. Hot."""
+        return self._integrations
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at; before that, the one that was asked for."""
+        if self._runner is not None and self._runner.addresses:
+            return int(self._runner.addresses[0][1])
+        return self._port
+
+    async def start(self) -> None:
+        """Begins to listen.
+
+        Raises:
+            RuntimeError: it listens, or was closed.
+            OSError: the address can't be listened at.
+        """
+        from aiohttp import web  # here, for it takes long to load and most never need it
+
+        if self._home.closed:
+            raise RuntimeError("this webhook was closed")
+        if self._runner is not None:
+            raise RuntimeError("this webhook listens already")
+        self._home.bind()
+        # A refused body is not waited for.
+        server = web.Server(self._serve, access_log=None, lingering_time=0)
+        runner = self._runner = web.ServerRunner(server, shutdown_timeout=SAFE_SECONDS)
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            self._runner = None
+            await runner.cleanup()
+            raise
+        if self._client is not None:
+            self._client.on_close(self.close)
+
+    def add_to(self, app: web.Application) -> None:
+        """Takes deliveries in an application that there is already, at `path`; not at a port.
+
+        It closes with the application.
+        """
+
+        async def deliver(request: web.Request) -> web.Response:
+            return await self._deliver(request, request.match_info.get("connection", ""))
+
+        async def close(_: web.Application) -> None:
+            await self.close()
+
+        app.router.add_post(self._path, deliver)
+        app.router.add_post(f"{self._path.rstrip('/')}/{{connection}}", deliver)
+        app.on_cleanup.append(close)
+
+    async def close(self) -> None:
+        """Stops listening once the deliveries under way are answered; its streams complete.
+
+        It may be called any number of times.
+        """
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        self._deadlines.close()
+        if not self._home.closed:
+            self._home.closed = True
+            self._votes.finish()
+            self._integrations.finish()
+
+    async def __aenter__(self) -> VoteWebhook:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = f"port {self.port}" if self._runner is not None else "not listening"
+        return f"<VoteWebhook {self._path}: {state}>"
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """A request to the port of its own."""
+        path = request.raw_path.partition("?")[0]
+        connection = ""
+        if path != self._path:
+            base, _, tail = path.rpartition("/")
+            connection = unquote(tail)
+            if base != self._path.rstrip("/") or not connection:
+                return _answer(404, "there is nothing here")
+        if request.method != "POST":
+            return _answer(405, "deliveries are POSTed", {"Allow": "POST"})
+        return await self._deliver(request, connection)
+
+    async def _deliver(self, request: web.BaseRequest, connection: str) -> web.Response:
+        try:
+            signature = request.headers.get("x-topgg-signature")
+            if signature is None:
+                return await self._deliver_v0(request)
+            return await self._deliver_v1(request, signature, connection)
+        except Refused as refused:
+            level = logging.WARNING if refused.reason not in self._told else logging.DEBUG
+            self._told.add(refused.reason)
+            log.log(level, "a delivery was answered with %d: %s", refused.status, refused.reason)
+            return _answer(refused.status, refused.reason)
+
+    async def _deliver_v0(self, request: web.BaseRequest) -> web.Response:
+        if not is_authorized(request.headers.get("Authorization"), self._authorization):
+            raise Refused(401, "neither a signature nor the right Authorization")
+        body = await _body(request)
+        return await self._take(read_v0(body, self._now()))
+
+    async def _deliver_v1(
+        self, request: web.BaseRequest, signature: str, connection: str
+    ) -> web.Response:
+        body = await _body(request)
+        secrets = self._secrets
+        if connection and self._lookup is not None:
+            secrets = [*_encoded(await _awaited(self._lookup(connection)), "secrets"), *secrets]
+        self._check_age(signed_at(signature, body, secrets))
+        delivered = read_v1(body, self._now())
+        if isinstance(delivered, Vote):
+            return await self._take(delivered)
+        self._integrations.emit(delivered)
+        if isinstance(delivered, IntegrationDeleted):
+            return _answer(204)
+        return await self._welcome(delivered)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def _check_age(self, signed: int) -> None:
+        """Refuses what was signed too long ago, or will be only later."""
+        age = self._clock() - signed
+        if abs(age) <= self._max_age:
+            self._odd_times = 0
+            return
+        self._odd_times += 1
+        if self._odd_times == ODD_TIMES:
+            log.warning(
+                "the last %d deliveries were signed %.0f s %s: is this machine's clock right?",
+                ODD_TIMES,
+                abs(age),
+                "ago" if age > 0 else "ahead",
+            )
+        raise Refused(401, "the signature is too old" if age > 0 else "the signature is of later")
+
+    async def _take(self, vote: Vote) -> web.Response:
+        """Makes a vote safe, and answers accordingly."""
+        if self._inbox is not None:
+            is_new = await self._keep(self._inbox, vote)
+        else:
+            is_new = not self._recent.has(vote)
+        if is_new:
+            taken = self._votes.emit(vote)
+            if self._inbox is None:
+                if not taken:
+                    raise Refused(503, "nobody here takes votes")
+                self._recent.add(vote)
+            if self._client is not None:
+                self._client.events.on_next(VoteEvent(vote))
+        return _answer(204)
+
+    async def _keep(self, inbox: VoteInbox, vote: Vote) -> bool:
+        try:
+            with self._deadlines.begin(asyncio.get_running_loop()):
+                return await inbox.add(vote)
+        except Exception as error:
+            log.exception("a vote could not be kept; top.gg will deliver it again")
+            raise Refused(503, "the vote could not be kept") from error
+
+    async def _welcome(self, created: IntegrationCreated) -> web.Response:
+        """Answers where a new connection's deliveries go."""
+        if self._on_integration is None:
+            raise Refused(422, "no integrations are taken here")
+        try:
+            reply = await _awaited(self._on_integration(created))
+        except Exception as error:
+            log.exception("on_integration raised; top.gg will ask again")
+            raise Refused(503, "the integration could not be taken") from error
+        if isinstance(reply, str):
+            reply = IntegrationReply(reply)
+        return _answer(200, body=msgspec.json.encode(reply))
+
+
+class _Recent:
+    """The votes of the last while, to know one that is delivered again."""
+
+    def __init__(self) -> None:
+        self._by_voter: dict[int | None, list[Vote]] = {}
+        self._in_order: deque[Vote] = deque()
+
+    def has(self, vote: Vote) -> bool:
+        """Whether it came before."""
+        known = self._by_voter.get(vote.voter)
+        return known is not None and any(is_same_vote(vote, other) for other in known)
+
+    def add(self, vote: Vote) -> None:
+        """Remembers it, and forgets those that can't be delivered again."""
+        if vote.is_test:
+            return
+        self._by_voter.setdefault(vote.voter, []).append(vote)
+        self._in_order.append(vote)
+        while self._in_order[0].received_at < vote.received_at - AROUND:
+            oldest = self._in_order.popleft()
+            others = self._by_voter[oldest.voter]
+            others.remove(oldest)
+            if not others:
+                del self._by_voter[oldest.voter]
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The body, if it is not too large and does not take too long."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise Refused(413, "the body is too large")
+    content = request.content
+    if content.is_eof():  # as nearly always: then a timeout would cost more than reading does
+        body = content.read_nowait()
+    else:
+        body = await _slow_body(content)
+    if len(body) > LARGEST_BODY:
+        raise Refused(413, "the body is too large")
+    return body
+
+
+async def _slow_body(content: Any) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while size <= LARGEST_BODY and (chunk := await content.readany()):
+                chunks.append(chunk)
+                size += len(chunk)
+    except Exception as error:
+        # The network's fault and not the sender's: a 4xx would be the end of it.
+        raise Refused(503, "the body did not come whole, or not in time") from error
+    return b"".join(chunks)
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+def _answer(
+    status: int,
+    reason: str = "",
+    headers: dict[str, str] | None = None,
+    *,
+    body: bytes | None = None,
+) -> web.Response:
+    if reason:
+        body = msgspec.json.encode({"error": reason})
+    response = _response_class()
+    if body is None:
+        return response(status=status)
+    return response(status=status, body=body, headers=JSON | (headers or {}))
+
+
+@cache
+def _response_class() -> type[web.Response]:
+    from aiohttp import web
+
+    return web.Response
+
+
+def _encoded(secrets: Any, name: str) -> list[bytes]:
+    """Secrets as bytes; what is wrong with one is said without showing it."""
+    given = [secrets] if isinstance(secrets, str) else list(secrets or ())
+    for secret in given:
+        if not isinstance(secret, str):
+            raise TypeError(f"{name} takes text, not {type(secret).__name__}")
+        if not secret.strip():
+            raise ValueError(
+                f"{name} takes a secret that is not empty (is the environment variable set?)"
+            )
+    return [secret.encode() for secret in given]
+
+
+def _checked_authorization(authorization: Any) -> bytes | None:
+    if authorization is None:
+        return None
+    (encoded,) = _encoded([authorization], "authorization")
+    return encoded
+
+
+def _checked_path(path: Any) -> str:
+    if not isinstance(path, str):
+        raise TypeError(f"path takes text, not {type(path).__name__}")
+    if not path.startswith("/") or set(path) & set("?#{} ") or not path.isascii():
+        raise ValueError(f'path takes a URL\'s path, as in "/votes", not {path!r}')
+    return path
