@@ -202,21 +202,36 @@ def _parts(votes: Sequence[Vote]) -> Iterator[Sequence[Vote]]:
 
 def _add(votes: Sequence[Vote], database: Connection) -> list[bool]:
     known = _near(votes, database)
+    if not known and _are_different(votes):  # as nearly always
+        _insert_all(votes, database)
+        return [True] * len(votes)
     fresh = _Fresh()
     is_new = []
     for place, vote in enumerate(votes):
-        match = next((row for row in known[place] if is_same_vote(vote, row[1])), None)
+        rows = known.get(place, ())
+        match = next((row for row in rows if is_same_vote(vote, row[1])), None)
         if match is not None:
             _complete(database, *match, vote)
         is_new.append(match is None and fresh.add(vote))
-    rows = [_row(vote) for vote in fresh.votes]
+    _insert_all(fresh.votes, database)
+    return is_new
+
+
+def _are_different(votes: Sequence[Vote]) -> bool:
+    """Whether their ids alone say that no two of them are the same."""
+    voters = {vote.platform_id for vote in votes}
+    ids = [vote.id for vote in votes if vote.id is not None]
+    return len(voters) == len(votes) and None not in voters and len(set(ids)) == len(ids)
+
+
+def _insert_all(votes: Sequence[Vote], database: Connection) -> None:
+    rows = list(map(_row, votes))
     start = 0
     while start < len(rows):
         count = 1 << ((len(rows) - start).bit_length() - 1)
         chunk = rows[start : start + count]
         database.execute(_insert(count), list(chain.from_iterable(chunk)))
         start += count
-    return is_new
 
 
 class _Fresh:
@@ -252,20 +267,21 @@ def _search(count: int) -> str:
     """The statement that finds what may be the same as one of so many votes.
 
     By id; by the voter's id on the platform; by their id on top.gg, where the one or the other
-    record knows no other. What is NULL is found nowhere.
+    record knows no other. What is NULL is found nowhere. Each way has an index of its own, the last
+    one that of all votes by time: it is for the very few.
     """
     told = ", ".join([f"({', '.join('?' * 6)})"] * count)
     near = "AND at BETWEEN first AND last AND is_test = 0"
-    unknown = "(told.platform_id IS NULL OR votes.platform_id IS NULL)"
-    ways = (
-        "votes.id = told.id AND is_test = 0",
-        f"votes.platform_id = told.platform_id {near}",
-        f"votes.user_id = told.user_id AND {unknown} {near}",
-    )
+    ways = {
+        "votes_by_id": "votes.id = told.id AND is_test = 0",
+        "votes_by_platform_id": f"votes.platform_id = told.platform_id {near}",
+        "votes_by_user_id": f"votes.user_id = told.user_id AND votes.platform_id IS NULL {near}",
+        "votes_in_time": f"told.platform_id IS NULL AND votes.user_id = told.user_id {near}",
+    }
     columns = ", ".join(f"votes.{name}" for name in COLUMNS.split(", "))
     found = " UNION ALL ".join(
-        f"SELECT place, seq, {columns} FROM told CROSS JOIN votes ON {way}"  # noqa: S608
-        for way in ways
+        f"SELECT place, seq, {columns} FROM told CROSS JOIN votes INDEXED BY {index} ON {way}"  # noqa: S608
+        for index, way in ways.items()
     )
     return (
         "WITH told (place, id, platform_id, user_id, first, last) AS MATERIALIZED "
@@ -273,20 +289,19 @@ def _search(count: int) -> str:
     )
 
 
-def _near(votes: Sequence[Vote], database: Connection) -> list[list[tuple[int, Vote]]]:
-    """For each vote, the records that may be of the same one."""
+def _near(votes: Sequence[Vote], database: Connection) -> dict[int, list[tuple[int, Vote]]]:
+    """By place of the vote, the records that may be of the same one."""
     values: list[int | None] = []
     for place, vote in enumerate(votes):
         if not vote.is_test:
             at = micros(vote.at)
-            ids = (vote.id, vote.platform_id, vote.user_id)
-            values += (place, *ids, at - MARGIN, at + MARGIN)
+            values += (place, vote.id, vote.platform_id, vote.user_id, at - MARGIN, at + MARGIN)
     count = 1 << (len(values) // 6 - 1).bit_length() if values else 0
     values += [None] * (6 * count - len(values))
-    found: list[list[tuple[int, Vote]]] = [[] for _ in votes]
+    found: dict[int, list[tuple[int, Vote]]] = {}
     if count:
         for place, seq, *row in database.execute(_search(count), values):
-            found[place].append((seq, _vote(row)))
+            found.setdefault(place, []).append((seq, _vote(row)))
     return found
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -30,8 +29,10 @@ __all__ = ["Store"]
 
 T = TypeVar("T")
 
-# How long a transaction waits for another process to end its own. A webhook has five seconds.
+# How long a transaction waits for another process to end its own, and how long anybody waits for
+# the disk. A webhook has five seconds.
 BUSY_SECONDS = 2.0
+LONGEST_WAIT = 4.0
 
 # However much has come: others wait for the transaction's end.
 LARGEST_TRANSACTION = 5_000
@@ -61,7 +62,7 @@ CREATE TABLE votes (
 );
 CREATE INDEX votes_in_time ON votes (at, seq);
 CREATE INDEX votes_by_platform_id ON votes (platform_id, at);
-CREATE INDEX votes_by_user_id ON votes (user_id, at);
+CREATE INDEX votes_by_user_id ON votes (user_id, at) WHERE platform_id IS NULL;
 CREATE INDEX votes_by_id ON votes (id) WHERE id IS NOT NULL;
 CREATE INDEX votes_to_do ON votes (at, seq) WHERE state = 0;
 CREATE INDEX dead_votes ON votes (seq) WHERE state = 2;
@@ -75,17 +76,36 @@ class Job(msgspec.Struct, Generic[T], eq=False):
     action: Callable[[Connection], T] | None
     vote: Vote | None
     future: asyncio.Future[T]
-    loop: asyncio.AbstractEventLoop
     result: Any = None
     error: InboxError | None = None
 
+
+class Batch:
+    """What has come in one turn of a loop, and goes to the disk together."""
+
+    def __init__(self, jobs: list[Job[Any]], loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self.jobs = jobs
+        self.loop = loop
+        self._name = name
+        self._timer = loop.call_later(LONGEST_WAIT, self._expire)
+
     def settle(self) -> None:
         """Tells who waits; on their loop."""
-        if not self.future.done():
-            if self.error is None:
-                self.future.set_result(self.result)
-            else:
-                self.future.set_exception(self.error)
+        self._timer.cancel()
+        for job in self.jobs:
+            if not job.future.done():
+                if job.error is None:
+                    job.future.set_result(job.result)
+                else:
+                    job.future.set_exception(job.error)
+
+    def _expire(self) -> None:
+        """The disk takes too long; what is under way may well arrive there."""
+        for job in self.jobs:
+            if not job.future.done():
+                job.future.set_exception(
+                    InboxError(f"{self._name} was not written to within {LONGEST_WAIT:g} s")
+                )
 
 
 class Store:
@@ -102,8 +122,8 @@ class Store:
         self._add_all = add_all
         self.path = path
         self.is_closed = False
-        self._collected: list[Job[Any]] = []
-        self._jobs: SimpleQueue[list[Job[Any]] | None] = SimpleQueue()
+        self._collected: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
+        self._jobs: SimpleQueue[Batch | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._reading: Connection | None = None
@@ -128,24 +148,27 @@ class Store:
     def _put(self, action: Any, vote: Vote | None) -> asyncio.Future[Any]:
         self._check_open()
         loop = asyncio.get_running_loop()
-        job: Job[Any] = Job(action, vote, loop.create_future(), loop)
+        job: Job[Any] = Job(action, vote, loop.create_future())
         # What comes in one turn of the loop goes to the disk together, when that turn is over: the
         # two threads would only get into each other's way.
         with self._lock:
-            self._collected.append(job)
-            if len(self._collected) == 1:
-                loop.call_soon(self._hand_over)
+            collected = self._collected.setdefault(loop, [])
+            collected.append(job)
+        if len(collected) == 1:
+            loop.call_soon(self._hand_over, loop)
         return job.future
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
-            jobs, self._collected = self._collected, []
+            jobs = self._collected.pop(loop, None)
+            if jobs is None:
+                return
             if self._writer is None:
                 self._writer = threading.Thread(
                     target=self._write_all, name=f"rx_toppy writer of {self.path.name}", daemon=True
                 )
                 self._writer.start()
-            self._jobs.put(jobs)
+        self._jobs.put(Batch(jobs, loop, self.path.name))
 
     async def read(self, action: Callable[[Connection], T]) -> T:
         """Looks something up, beside whatever is written.
@@ -167,10 +190,9 @@ class Store:
             if self.is_closed:
                 return
             self.is_closed = True
-        if self._collected:
-            self._hand_over()
-        self._jobs.put(None)
         loop = asyncio.get_running_loop()
+        self._hand_over(loop)
+        self._jobs.put(None)
         if self._writer is not None:
             await loop.run_in_executor(None, self._writer.join)
         if self._reader is not None:
@@ -202,32 +224,36 @@ class Store:
         database: Connection | None = None
         is_over = False
         while not is_over:
-            jobs, is_over = self._waiting()
-            if not jobs:
-                continue
+            batches, is_over = self._waiting()
+            jobs = [job for batch in batches for job in batch.jobs]
             try:
-                if database is None:
+                if database is None and jobs:
                     database = self._opened()
-                self._transact(database, jobs)
+                if database is not None and jobs:
+                    self._transact(database, jobs)
             except (sqlite3.Error, OSError, InboxError) as error:
                 for job in jobs:
                     job.error = _explained(self.path, error)
-            _settle(jobs)
+            for batch in batches:
+                with suppress(RuntimeError):  # the loop has closed: nobody waits there any more
+                    batch.loop.call_soon_threadsafe(batch.settle)
         if database is not None:
             database.close()
 
-    def _waiting(self) -> tuple[list[Job[Any]], bool]:
-        """All jobs that wait, once there is one; and whether those are the last."""
-        jobs: list[Job[Any]] = []
+    def _waiting(self) -> tuple[list[Batch], bool]:
+        """All that waits, once there is something; and whether that is the last."""
+        batches: list[Batch] = []
+        size = 0
         more = self._jobs.get()
         with suppress(Empty):
             while more is not None:
-                jobs += more
-                if len(jobs) >= LARGEST_TRANSACTION:
-                    return jobs, False
+                batches.append(more)
+                size += len(more.jobs)
+                if size >= LARGEST_TRANSACTION:
+                    return batches, False
                 more = self._jobs.get_nowait()
-            return jobs, True
-        return jobs, False
+            return batches, True
+        return batches, False
 
     def _transact(self, database: Connection, jobs: list[Job[Any]]) -> None:
         """Does all of it in one transaction; where that fails, each in one of its own."""
@@ -315,16 +341,3 @@ def _explained(path: Path, error: BaseException) -> InboxError:
     explained = InboxError(f"{path.name} could not be written to: {error}")
     explained.__cause__ = error
     return explained
-
-
-def _settle(jobs: Iterable[Job[Any]]) -> None:
-    """Tells all who wait, in one go for each loop."""
-    for loop, group in groupby(jobs, attrgetter("loop")):
-        settled = list(group)
-
-        def tell(settled: list[Job[Any]] = settled) -> None:
-            for job in settled:
-                job.settle()
-
-        with suppress(RuntimeError):  # the loop has closed: nobody waits there any more
-            loop.call_soon_threadsafe(tell)

@@ -14,19 +14,21 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
+from hmac import HMAC
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
+from aiohttp.hdrs import AUTHORIZATION
+from multidict import istr
 
 from ..api.arguments import Seconds, count, seconds
-from ..api.deadlines import Deadlines
 from ..events import VoteEvent
 from ..home import Home
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
 from ..streams import HotStream
-from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at
+from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at, signing_key
 from .identity import AROUND, is_same_vote
 
 if TYPE_CHECKING:
@@ -42,20 +44,22 @@ T = TypeVar("T")
 Secrets = str | Iterable[str] | None
 Lookup = Callable[[str], Secrets | Awaitable[Secrets]]
 Reply = IntegrationReply | str
+Delivered = Vote | IntegrationCreated | IntegrationDeleted
 OnIntegration = Callable[[IntegrationCreated], Reply | Awaitable[Reply]]
 
 log = logging.getLogger("rx_toppy.votes")
 
 LARGEST_BODY = 64 * 1024
 
-# top.gg waits for 5 seconds; what takes longer has to be answered before that.
+# top.gg waits for 5 seconds. (An inbox knows that, too.)
 BODY_SECONDS = 3.0
-SAFE_SECONDS = 4.0
+LAST_ANSWERS = 4.0
 
 # So many deliveries in a row whose signature is right and whose time is not, and none with a right
 # time between them, tell of a clock that is wrong.
 ODD_TIMES = 3
 
+SIGNATURE = istr("x-topgg-signature")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -108,9 +112,9 @@ class VoteWebhook:
         on_integration: OnIntegration | None = None,
         secrets: Lookup | None = None,
     ) -> None:
-        self._secrets = _encoded(secret, "secret")
+        self._keys = _keys(secret, "secret")
         self._authorization = _checked_authorization(authorization)
-        if not self._secrets and self._authorization is None and secrets is None:
+        if not self._keys and self._authorization is None and secrets is None:
             raise ValueError(
                 "VoteWebhook takes a secret (v1), an authorization (v0), or both: without one, "
                 "anybody could send votes"
@@ -135,7 +139,6 @@ class VoteWebhook:
             self._home, "webhook.integrations"
         )
         self._recent = _Recent()
-        self._deadlines = Deadlines(SAFE_SECONDS)
         self._odd_times = 0
         self._told: set[str] = set()
         self._runner: web.ServerRunner | None = None
@@ -173,7 +176,7 @@ class VoteWebhook:
         self._home.bind()
         # A refused body is not waited for.
         server = web.Server(self._serve, access_log=None, lingering_time=0)
-        runner = self._runner = web.ServerRunner(server, shutdown_timeout=SAFE_SECONDS)
+        runner = self._runner = web.ServerRunner(server, shutdown_timeout=LAST_ANSWERS)
         try:
             await runner.setup()
             await web.TCPSite(runner, self._host, self._port).start()
@@ -208,7 +211,6 @@ class VoteWebhook:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
-        self._deadlines.close()
         if not self._home.closed:
             self._home.closed = True
             self._votes.finish()
@@ -245,44 +247,46 @@ class VoteWebhook:
 
     async def _deliver(self, request: web.BaseRequest, connection: str) -> web.Response:
         try:
-            signature = request.headers.get("x-topgg-signature")
+            signature = request.headers.get(SIGNATURE)
+            if signature is None and not is_authorized(
+                request.headers.get(AUTHORIZATION), self._authorization
+            ):
+                raise Refused(401, "neither a signature nor the right Authorization")
+            body = await _body(request)
+            now = self._clock()
+            received_at = datetime.fromtimestamp(now, UTC)
             if signature is None:
-                return await self._deliver_v0(request)
-            return await self._deliver_v1(request, signature, connection)
+                delivered: Delivered = read_v0(body, received_at)
+            else:
+                keys = await self._keys_of(connection) if connection else self._keys
+                self._check_age(now - signed_at(signature, body, keys))
+                delivered = read_v1(body, received_at)
+            if not isinstance(delivered, Vote):
+                return await self._connect(delivered)
+            if self._inbox is not None:
+                await self._keep(self._inbox, delivered)
+            else:
+                self._hand_out(delivered)
+            return _answer(204)
         except Refused as refused:
             level = logging.WARNING if refused.reason not in self._told else logging.DEBUG
             self._told.add(refused.reason)
             log.log(level, "a delivery was answered with %d: %s", refused.status, refused.reason)
             return _answer(refused.status, refused.reason)
 
-    async def _deliver_v0(self, request: web.BaseRequest) -> web.Response:
-        if not is_authorized(request.headers.get("Authorization"), self._authorization):
-            raise Refused(401, "neither a signature nor the right Authorization")
-        body = await _body(request)
-        return await self._take(read_v0(body, self._now()))
+    async def _keys_of(self, connection: str) -> list[HMAC]:
+        """What a connection's deliveries may be signed with."""
+        if self._lookup is None:
+            return self._keys
+        try:
+            found = _keys(await _awaited(self._lookup(connection)), "secrets")
+        except Exception as error:
+            log.exception("secrets raised; top.gg will deliver it again")
+            raise Refused(503, "the secret could not be looked up") from error
+        return [*found, *self._keys]
 
-    async def _deliver_v1(
-        self, request: web.BaseRequest, signature: str, connection: str
-    ) -> web.Response:
-        body = await _body(request)
-        secrets = self._secrets
-        if connection and self._lookup is not None:
-            secrets = [*_encoded(await _awaited(self._lookup(connection)), "secrets"), *secrets]
-        self._check_age(signed_at(signature, body, secrets))
-        delivered = read_v1(body, self._now())
-        if isinstance(delivered, Vote):
-            return await self._take(delivered)
-        self._integrations.emit(delivered)
-        if isinstance(delivered, IntegrationDeleted):
-            return _answer(204)
-        return await self._welcome(delivered)
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
-
-    def _check_age(self, signed: int) -> None:
+    def _check_age(self, age: float) -> None:
         """Refuses what was signed too long ago, or will be only later."""
-        age = self._clock() - signed
         if abs(age) <= self._max_age:
             self._odd_times = 0
             return
@@ -296,29 +300,36 @@ class VoteWebhook:
             )
         raise Refused(401, "the signature is too old" if age > 0 else "the signature is of later")
 
-    async def _take(self, vote: Vote) -> web.Response:
-        """Makes a vote safe, and answers accordingly."""
-        if self._inbox is not None:
-            is_new = await self._keep(self._inbox, vote)
-        else:
-            is_new = not self._recent.has(vote)
-        if is_new:
-            taken = self._votes.emit(vote)
-            if self._inbox is None:
-                if not taken:
-                    raise Refused(503, "nobody here takes votes")
-                self._recent.add(vote)
-            if self._client is not None:
-                self._client.events.on_next(VoteEvent(vote))
-        return _answer(204)
-
-    async def _keep(self, inbox: VoteInbox, vote: Vote) -> bool:
+    async def _keep(self, inbox: VoteInbox, vote: Vote) -> None:
+        """Makes a vote safe on disk."""
         try:
-            with self._deadlines.begin(asyncio.get_running_loop()):
-                return await inbox.add(vote)
+            is_new = await inbox.add(vote)
         except Exception as error:
             log.exception("a vote could not be kept; top.gg will deliver it again")
             raise Refused(503, "the vote could not be kept") from error
+        if is_new:
+            self._votes.emit(vote)
+            self._tell_client(vote)
+
+    def _hand_out(self, vote: Vote) -> None:
+        """Makes a vote safe in the hands of whoever takes it."""
+        if not self._recent.has(vote):
+            if not self._votes.emit(vote):
+                raise Refused(503, "nobody here takes votes")
+            self._recent.add(vote)
+            self._tell_client(vote)
+
+    def _tell_client(self, vote: Vote) -> None:
+        if self._client is not None:
+            self._client.events.on_next(VoteEvent(vote))
+
+    async def _connect(self, told: IntegrationCreated | IntegrationDeleted) -> web.Response:
+        """Takes note of a connection of an integration."""
+        answer = _answer(204)
+        if isinstance(told, IntegrationCreated):
+            answer = await self._welcome(told)
+        self._integrations.emit(told)
+        return answer
 
     async def _welcome(self, created: IntegrationCreated) -> web.Response:
         """Answers where a new connection's deliveries go."""
@@ -362,11 +373,11 @@ class _Recent:
 
 async def _body(request: web.BaseRequest) -> bytes:
     """The body, if it is not too large and does not take too long."""
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise Refused(413, "the body is too large")
     content = request.content
     if content.is_eof():  # as nearly always: then a timeout would cost more than reading does
         body = content.read_nowait()
+    elif (request.content_length or 0) > LARGEST_BODY:
+        raise Refused(413, "the body is too large")
     else:
         body = await _slow_body(content)
     if len(body) > LARGEST_BODY:
@@ -414,8 +425,8 @@ def _response_class() -> type[web.Response]:
     return web.Response
 
 
-def _encoded(secrets: Any, name: str) -> list[bytes]:
-    """Secrets as bytes; what is wrong with one is said without showing it."""
+def _keys(secrets: Any, name: str) -> list[HMAC]:
+    """What deliveries may be signed with; what is wrong with one is said without showing it."""
     given = [secrets] if isinstance(secrets, str) else list(secrets or ())
     for secret in given:
         if not isinstance(secret, str):
@@ -424,14 +435,14 @@ def _encoded(secrets: Any, name: str) -> list[bytes]:
             raise ValueError(
                 f"{name} takes a secret that is not empty (is the environment variable set?)"
             )
-    return [secret.encode() for secret in given]
+    return [signing_key(secret) for secret in given]
 
 
 def _checked_authorization(authorization: Any) -> bytes | None:
     if authorization is None:
         return None
-    (encoded,) = _encoded([authorization], "authorization")
-    return encoded
+    _keys([authorization], "authorization")  # which says what is wrong with it, if anything
+    return bytes(authorization, "utf-8")
 
 
 def _checked_path(path: Any) -> str:
