@@ -12,9 +12,9 @@ posts, autoposts) flows through one stream that you filter and compose with oper
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from . import errors, models, votes, widgets
+from . import errors, models
 from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
 from .bots import StandaloneBot
 from .client import TopGG, __version__
@@ -58,7 +58,10 @@ from .models import (
     VoteStatus,
 )
 from .operators import map_async, of_type
-from .votes import VoteInbox, VoteWebhook, receive_votes
+
+if TYPE_CHECKING:
+    from . import sandbox, votes, widgets
+    from .votes import VoteInbox, VoteWebhook, receive_votes
 
 Client = TopGG
 
@@ -115,8 +118,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    # The sandbox brings aiohttp's web server along, which those who don't use it shouldn't load.
-    if name == "sandbox":
-        return importlib.import_module(".sandbox", __name__)
+def __getattr__(name: str) -> Any:
+    # Whatever is large, and not used by most, is loaded by those who use it. (The sandbox and the
+    # webhook bring aiohttp's web server along.)
+    if name in ("sandbox", "votes", "widgets"):
+        return importlib.import_module(f".{name}", __name__)
+    if name in ("VoteInbox", "VoteWebhook", "receive_votes"):
+        return getattr(importlib.import_module(".votes", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

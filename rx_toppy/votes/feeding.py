@@ -50,6 +50,11 @@ class Feed(Endless[Vote], abc.DisposableBase):
         """Listens to the votes that are new: see `HotStream.subscribe`."""
         return self._votes.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._task.done()
+
     def dispose(self) -> None:
         """Ends it, from any thread."""
         if running_loop() is self._loop:
@@ -81,4 +86,4 @@ class Feed(Endless[Vote], abc.DisposableBase):
         self._votes.finish(error if isinstance(error, Exception) else None)
 
     def __repr__(self) -> str:
-        return f"<{self._name}: {'over' if self._task.done() else 'running'}>"
+        return f"<{self._name}: {'over' if self.is_over else 'running'}>"

@@ -34,7 +34,7 @@ from .store import Store
 if TYPE_CHECKING:
     from ..client import TopGG
 
-__all__ = ["DeadLetter", "Outcome", "VoteInbox"]
+__all__ = ["VoteInbox"]
 
 log = logging.getLogger("rx_toppy.votes")
 
@@ -99,6 +99,7 @@ class VoteInbox:
         self._rng = Random()
         self._runs: set[Processing] = set()
         self._feeds: set[Feed] = set()
+        self._history: Feed | None = None
 
     @property
     def path(self) -> Path:
@@ -158,7 +159,6 @@ class VoteInbox:
         since: datetime | None = None,
         *,
         every: Seconds = 60.0,
-        name: str = "",
     ) -> Feed:
         """Keeps all votes of a client's history: what was missed while nobody listened, and on.
 
@@ -172,27 +172,32 @@ class VoteInbox:
             since: Where the very first run begins: an aware datetime of the last year. Left out,
                 with the votes from then on.
             every: Seconds (or a `timedelta`) from one look at the history to the next.
-            name: Of which project, where one inbox follows several.
 
         Returns:
             A `Feed`: the stream of those that were new. Dispose of it to stop. A bad token ends it
             with that error.
 
+        The history does not say which project its votes are for, so that an inbox follows one
+        client: a bot of yours has an inbox of its own.
+
         Raises:
             TypeError, ValueError: an argument can't be.
+            InboxError: it follows a history already.
             RuntimeError: no event loop is running.
 
         Example:
             >>> inbox.follow(client)
         """
         pace = seconds(every, "every")
+        if self._history is not None and not self._history.is_over:
+            raise InboxError("this inbox follows a history already")
         client.poll_votes(pace, since=since)  # which says what is wrong with `since`, if anything
 
         async def run(tell: Callable[[Vote], object]) -> None:
             page: list[Vote] = []
 
             async def keep(cursor: str) -> None:
-                add = partial(records.add_page, list(page), name, cursor)
+                add = partial(records.add_page, list(page), cursor)
                 new = await self._persistently(lambda: self._store.write(add))
                 page.clear()
                 if new:
@@ -200,14 +205,13 @@ class VoteInbox:
                 for vote in new:
                     tell(vote)
 
-            cursor = await self._persistently(
-                lambda: self._store.read(partial(records.stored_cursor, name))
-            )
+            cursor = await self._persistently(lambda: self._store.read(records.stored_cursor))
             votes = client.poll_votes(pace, since=since, cursor=cursor, on_cursor=keep)
             async for vote in votes:
                 page.append(vote)  # noqa: PERF401 - `keep` empties it meanwhile
 
-        return self._begin(run, "inbox.follow")
+        self._history = self._begin(run, "inbox.follow")
+        return self._history
 
     def process(
         self, handler: Handler, max_concurrent: int = 1, *, tries: int = 5

@@ -90,16 +90,16 @@ def add_all(votes: Sequence[Vote], database: Connection) -> list[bool]:
     return [is_new for part in _parts(votes) for is_new in _add(part, database)]
 
 
-def add_page(page: Sequence[Vote], name: str, cursor: str, database: Connection) -> list[Vote]:
+def add_page(page: Sequence[Vote], cursor: str, database: Connection) -> list[Vote]:
     """Adds a page of the history together with the cursor behind it; gives those that were new."""
     new = list(compress(page, add_all(page, database)))
-    database.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (name, cursor))
+    database.execute("INSERT OR REPLACE INTO cursors VALUES ('history', ?)", (cursor,))
     return new
 
 
-def stored_cursor(name: str, database: Connection) -> str | None:
+def stored_cursor(database: Connection) -> str | None:
     """The cursor behind the last page that was added."""
-    row = database.execute("SELECT cursor FROM cursors WHERE name = ?", (name,)).fetchone()
+    row = database.execute("SELECT cursor FROM cursors WHERE name = 'history'").fetchone()
     return None if row is None else str(row[0])
 
 

@@ -315,7 +315,9 @@ class VoteWebhook:
         """Makes a vote safe in the hands of whoever takes it."""
         if not self._recent.has(vote):
             if not self._votes.emit(vote):
-                raise Refused(503, "nobody here takes votes")
+                raise Refused(
+                    503, "nobody here takes votes: subscribe to webhook.votes, or give it an inbox"
+                )
             self._recent.add(vote)
             self._tell_client(vote)
 
