@@ -19,9 +19,10 @@ from .api.retries import pause_between_rounds
 from .errors import ClientClosed, ToppyError
 from .events import AutopostEvent, AutopostFailed, EventStream
 from .home import Home, running_loop
+from .hot import HotStream
 from .models import BotStatsPayload
+from .observables import Endless
 from .posting import Poster, Samples
-from .streams import Endless, HotStream
 
 __all__ = ["Autopost", "PostTo"]
 

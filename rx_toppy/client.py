@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 from reactivex import Observable
@@ -35,6 +34,16 @@ from .models import (
     User,
     Vote,
 )
+from .options import (
+    Search,
+    checked_limits,
+    checked_session,
+    checked_token,
+    checked_url,
+    dispatch_of,
+    search_of,
+    shown,
+)
 from .posting import Poster
 from .project import ProjectAPI, history_reader
 from .streams import Call, Paged, Poll
@@ -43,8 +52,6 @@ from .votes.polling import Poller
 __all__ = ["TopGG", "__version__"]
 
 T = TypeVar("T")
-
-Search = Mapping[str, object] | str
 
 log = logging.getLogger("rx_toppy")
 
@@ -120,17 +127,17 @@ class TopGG:
             raise TypeError(f"autopost takes True or False, not {type(autopost).__name__}")
         every = seconds(interval, "interval")
         self._host = Host(bot)
-        self._events = EventStream(self._home, _dispatch_of(bot))
+        self._events = EventStream(self._home, dispatch_of(bot))
         self._transport = Transport(
             self._home,
             self._events,
-            token=_checked_token(token),
-            base_url=_checked_url(base_url),
-            session=_checked_session(session),
+            token=checked_token(token),
+            base_url=checked_url(base_url),
+            session=checked_session(session),
             timeout=seconds(timeout, "timeout"),
             retries=count(retries, "retries"),
             max_wait=None if max_wait is None else seconds(max_wait, "max_wait", zero=True),
-            limits=_checked_limits(rate_limits),
+            limits=checked_limits(rate_limits),
             agent=AGENT,
         )
         self._project = ProjectAPI(self._home, self._transport)
@@ -195,9 +202,9 @@ class TopGG:
         hint = f"; bulk_fetch_bots() fetches more than {PAGE}"
         count(limit, "fetch_bots(limit=...)", least=1, most=PAGE, hint=hint)
         count(offset, "fetch_bots(offset=...)")
-        found = _search_of(search, sort)
+        found = search_of(search, sort)
         request = routes.FETCH_BOTS.request(query={"limit": limit, "offset": offset} | found)
-        return self._call(request, "fetch_bots", *_shown(limit, offset, found))
+        return self._call(request, "fetch_bots", *shown(limit, offset, found))
 
     def bulk_fetch_bots(
         self,
@@ -234,7 +241,7 @@ class TopGG:
         """
         count(limit, "bulk_fetch_bots(limit=...)")
         count(offset, "bulk_fetch_bots(offset=...)")
-        found = _search_of(search, sort)
+        found = search_of(search, sort)
 
         def fetch(
             limit: int, offset: int, /, *, later: bool
@@ -243,7 +250,7 @@ class TopGG:
             return self._transport.send(routes.FETCH_BOTS.request(query=query), patient=later)
 
         items = partial(all_bots, fetch, limit, offset)
-        return Paged(self._home, items, "bulk_fetch_bots", *_shown(limit, offset, found))
+        return Paged(self._home, items, "bulk_fetch_bots", *shown(limit, offset, found))
 
     def fetch_votes(self) -> Call[list[SimpleUser]]:
         """The last 1000 voters of this bot, newest first, each of them once.
@@ -659,89 +666,3 @@ class TopGG:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._autopost.finish()
         self._events.finish()
-
-
-def _checked_token(token: Any) -> str:
-    # What was given stays out of the message: it may be a real token with a slip in it.
-    if not isinstance(token, str):
-        raise TypeError(f"token takes text, not {type(token).__name__}")
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError(
-            "token takes a token of top.gg: printable ASCII without spaces, and not empty "
-            "(is the environment variable set?)"
-        )
-    return token
-
-
-def _checked_url(url: Any) -> str:
-    if not isinstance(url, str):
-        raise TypeError(f"base_url takes text, not {type(url).__name__}")
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # an odd port, or brackets that do not match
-        is_url = False
-    if not is_url or not url.isprintable() or set(" ?#") & set(url):
-        raise ValueError(f"base_url takes an http or https URL without a query, not {url!r}")
-    if parts.username or parts.password:
-        raise ValueError("base_url takes a URL without a username and password")
-    return url.rstrip("/")
-
-
-def _checked_session(session: Any) -> aiohttp.ClientSession | None:
-    if session is not None and not isinstance(session, aiohttp.ClientSession):
-        raise TypeError(f"session takes an aiohttp.ClientSession, not {type(session).__name__}")
-    return session
-
-
-def _checked_limits(limits: Any) -> tuple[RateLimit, ...]:
-    if isinstance(limits, RateLimit) or not isinstance(limits, Sequence):
-        raise TypeError("rate_limits takes a sequence of RateLimit, () for none")
-    for limit in limits:
-        if not isinstance(limit, RateLimit):
-            raise TypeError(f"rate_limits takes RateLimit after RateLimit, not {limit!r}")
-    return tuple(limits)
-
-
-def _dispatch_of(bot: Any) -> Callable[..., Any] | None:
-    if not callable(getattr(bot, "dispatch", None)):
-        return None
-
-    def dispatch(*args: Any, **kwargs: Any) -> None:
-        # Looked up anew each time: a bot may be given another one later.
-        if _can_listen(bot):
-            bot.dispatch(*args, **kwargs)
-
-    return dispatch
-
-
-def _can_listen(bot: Any) -> bool:
-    """Whether a bot's listeners can run: before it starts discord.py has no loop for them."""
-    try:
-        loop = getattr(bot, "loop", None)
-    except RuntimeError:
-        return False
-    # In its place there is an object then that can nothing at all.
-    return loop is None or hasattr(loop, "create_task")
-
-
-def _search_of(search: Any, sort: Any) -> dict[str, object]:
-    """The query for a search: top.gg takes `key: value, key: value`."""
-    query: dict[str, object] = {}
-    if isinstance(search, Mapping):
-        search = ", ".join(f"{key}: {value}" for key, value in search.items())
-    if search is not None and not isinstance(search, str):
-        raise TypeError(f"search takes a dict or text, not {type(search).__name__}")
-    if search:
-        query["search"] = search
-    if sort is not None and not isinstance(sort, str):
-        raise TypeError(f"sort takes a field's name, not {type(sort).__name__}")
-    if sort:
-        query["sort"] = sort
-    return query
-
-
-def _shown(limit: int, offset: int, found: Mapping[str, object]) -> list[str]:
-    """The arguments of a search, for the call's repr."""
-    given = {"limit": limit, "offset": offset, **found}
-    return [f"{name}={value!r}" for name, value in given.items() if value or name == "limit"]

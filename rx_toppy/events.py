@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from .home import Home
+from .hot import HotStream
 from .models import BotStatsPayload, Vote
-from .streams import HotStream
 
 __all__ = [
     "AutopostEvent",

@@ -1,32 +1,28 @@
-"""Observables that live on a client's event loop.
+"""Cold observables that run on a client's event loop.
 
-`Call` (one value), `Paged` (item after item) and `Poll` (item after item, for ever) are cold,
-`HotStream` is hot. All of them emit on the loop of their `Home`, whichever thread they are
-subscribed from.
+`Call` (one value), `Paged` (item after item) and `Poll` (item after item, for ever). All of them
+are cold, and emit on the loop of their `Home`, whichever thread they are subscribed from.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import threading
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import aclosing, suppress
 from contextvars import copy_context
-from functools import cached_property, partial
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Generic, NoReturn, TypeVar
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
-from reactivex import Observable, abc
-from reactivex.subject import Subject
+from reactivex import abc
 
 from .errors import ClientClosed
 from .home import Home, running_loop
-from .iteration import demand, iterate
+from .iteration import demand
+from .observables import Endless, Ours, callbacks_of
 
-__all__ = ["Call", "Endless", "HotStream", "Paged", "Poll"]
+__all__ = ["Call", "Items", "Paged", "Poll"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -34,41 +30,6 @@ T_co = TypeVar("T_co", covariant=True)
 log = logging.getLogger("rx_toppy.streams")
 
 NOTHING: Any = object()
-
-_END = object()
-
-
-class Ours(Observable[T_co]):
-    """What all our observables share: a coroutine function is no callback."""
-
-    def subscribe(
-        self,
-        on_next: abc.ObserverBase[T_co] | abc.OnNext[T_co] | None = None,
-        on_error: abc.OnError | None = None,
-        on_completed: abc.OnCompleted | None = None,
-        *,
-        scheduler: abc.SchedulerBase | None = None,
-    ) -> abc.DisposableBase:
-        _callbacks(on_next, on_error, on_completed)
-        return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
-
-
-class Endless(Ours[T_co]):
-    """An observable that does not end by itself: there is no last value to await."""
-
-    def __await__(self) -> NoReturn:
-        raise TypeError(
-            f"{self!r} has no end, so it can't be awaited; for its next value: "
-            f"await stream.pipe(ops.first())"
-        )
-
-    def run(self, scheduler: abc.SchedulerBase | None = None) -> NoReturn:
-        """There is no last value to wait for: a TypeError that says what to do instead."""
-        raise TypeError(f"{self!r} has no end, so it can't be run; see ops.first()")
-
-    def __aiter__(self) -> AsyncIterator[T_co]:
-        """`async for` over what comes from here on: see `iterate`, whose defaults it has."""
-        return iterate(self).__aiter__()
 
 
 class Cold(Ours[T_co]):
@@ -109,7 +70,7 @@ class Cold(Ours[T_co]):
         Raises:
             TypeError: a callback is a coroutine function (`map_async` is made for these).
         """
-        callbacks = _callbacks(on_next, on_error, on_completed)
+        callbacks = callbacks_of(on_next, on_error, on_completed)
         # This goes around reactivex's trampoline, which keeps a source from emitting before
         # `subscribe` has returned. Here it can't: values come from a task.
         subscription = Subscription(self, *callbacks)
@@ -387,192 +348,3 @@ class Subscription(abc.DisposableBase, Generic[T]):
         finally:
             if before is not None:
                 demand.reset(before)
-
-
-class HotStream(Endless[T], Subject[T]):
-    """A hot stream of a client: it replays nothing, never errs, and completes with the client.
-
-    Each subscriber is guarded: one that raises is logged and stays, and the others are not touched.
-    Emission is serialised: what is emitted inside of a subscriber reaches everybody after the
-    present value. Values arrive on the client's loop, whichever thread emits them.
-    """
-
-    def __init__(self, home: Home, label: str) -> None:
-        super().__init__()
-        self._home = home
-        self._label = label
-        # Replaced, never changed: who is subscribed or leaves while a value is told of does not
-        # disturb the telling.
-        self._listeners: tuple[Listener[T], ...] = ()
-        self._waiting: deque[Any] = deque()
-        self._error: Exception | None = None
-        self._emitting = False
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
-
-    def on_next(self, value: T) -> None:
-        """Emits a value, from any thread: at once on the client's loop, soon from elsewhere."""
-        loop = self._home.loop_elsewhere()
-        if loop is None:
-            self.emit(value)
-        else:
-            loop.call_soon_threadsafe(self.emit, value)
-
-    def on_error(self, error: Exception) -> None:
-        """Logged, and no more: failures are values on this stream, it never errs."""
-        log.warning("%r was handed an error, which it does not pass on", self, exc_info=error)
-
-    def on_completed(self) -> None:
-        """Ignored: the stream ends with its client, and whoever feeds it may end before that."""
-
-    def dispose(self) -> None:
-        """Ignored: the stream ends with its client."""
-
-    def emit(self, value: T) -> int:
-        """Emits a value on the client's loop, where this is called. For the client.
-
-        Returns:
-            How many have taken it without raising; 0 where it has to wait for the present value.
-        """
-        with self.lock:
-            if self._emitting:
-                self._waiting.append(value)
-                return 0
-            self._emitting = True
-        try:
-            taken = self._deliver(value)
-            while True:
-                with self.lock:  # so that nothing is left lying between this look and the flag
-                    if not self._waiting:
-                        self._emitting = False
-                        return taken
-                    value = self._waiting.popleft()
-                self._deliver(value)
-        except BaseException:  # a KeyboardInterrupt, say: the stream goes on if the program does
-            self._emitting = False
-            raise
-
-    def finish(self, error: Exception | None = None) -> None:
-        """Ends the stream, after what is still to be emitted. For its owner."""
-        self._error = error
-        self.emit(_END)  # type: ignore[arg-type]
-
-    def subscribe(
-        self,
-        on_next: abc.ObserverBase[T] | abc.OnNext[T] | None = None,
-        on_error: abc.OnError | None = None,
-        on_completed: abc.OnCompleted | None = None,
-        *,
-        scheduler: abc.SchedulerBase | None = None,
-    ) -> abc.DisposableBase:
-        """Listens from here on; values arrive on the client's loop, until it is disposed.
-
-        Raises:
-            TypeError: a callback is a coroutine function (`map_async` is made for these).
-        """
-        callbacks = [one or _nothing for one in _callbacks(on_next, on_error, on_completed)]
-        listener: Listener[T] = Listener(self, *callbacks)
-        with self.lock:
-            if not self.is_stopped:
-                self._listeners = (*self._listeners, listener)
-                return listener
-        listener.end(self._error)
-        return listener
-
-    def leave(self, listener: Listener[T]) -> None:
-        """Tells one listener nothing more."""
-        with self.lock:
-            self._listeners = tuple(one for one in self._listeners if one is not listener)
-
-    def _deliver(self, value: Any) -> int:
-        if value is _END:
-            with self.lock:
-                self.is_stopped = True
-                listeners, self._listeners = self._listeners, ()
-            for listener in listeners:
-                listener.end(self._error)
-            return 0
-        taken = 0
-        for listener in self._listeners:
-            if not listener.is_stopped:
-                try:
-                    listener.on_next(value)
-                    taken += 1
-                except (Exception, asyncio.CancelledError):
-                    log.exception("a subscriber of %r raised; the others are not touched", self)
-        return taken
-
-    def __repr__(self) -> str:
-        return f"<{self._label}: {len(self._listeners)} subscribers>"
-
-
-class Listener(abc.DisposableBase, Generic[T]):
-    """One subscription to a hot stream."""
-
-    __slots__ = ("_on_completed", "_on_error", "_stream", "is_stopped", "on_next")
-
-    def __init__(
-        self,
-        stream: HotStream[T],
-        on_next: Callable[[T], Any],
-        on_error: Callable[[Exception], Any],
-        on_completed: Callable[[], Any],
-    ) -> None:
-        self.is_stopped = False
-        self.on_next = on_next
-        self._stream = stream
-        self._on_error = on_error
-        self._on_completed = on_completed
-
-    def dispose(self) -> None:
-        """Ends it, from any thread; nothing is told afterwards."""
-        self.is_stopped = True
-        self._stream.leave(self)
-
-    def end(self, error: Exception | None) -> None:
-        """The stream has ended."""
-        if self.is_stopped:
-            return
-        self.is_stopped = True
-        try:
-            if error is None:
-                self._on_completed()
-            else:
-                self._on_error(error)
-        except (Exception, asyncio.CancelledError):
-            log.exception("a subscriber of %r raised when it ended", self._stream)
-
-
-def _nothing(*_: Any) -> None:
-    """What is done where nobody said what to do."""
-
-
-def _callbacks(on_next: Any, on_error: Any, on_completed: Any) -> tuple[Any, Any, Any]:
-    """The three callbacks of a `subscribe`, which may also have been given one observer."""
-    if type(on_next) is not FunctionType and callable(getattr(on_next, "on_next", None)):
-        on_next, on_error, on_completed = on_next.on_next, on_next.on_error, on_next.on_completed
-    for callback in (on_next, on_error, on_completed):
-        if callback is not None and _is_async(callback):
-            name = getattr(callback, "__qualname__", repr(callback))
-            raise TypeError(
-                f"{name} is a coroutine function, and its result would never be awaited; "
-                f"use .pipe(map_async({name})).subscribe()"
-            )
-    return on_next, on_error, on_completed
-
-
-def _is_async(callback: Any) -> bool:
-    while isinstance(callback, partial):
-        callback = callback.func
-    if isinstance(callback, MethodType):
-        callback = callback.__func__
-    if type(callback) is FunctionType:
-        return bool(callback.__code__.co_flags & inspect.CO_COROUTINE)
-    if type(callback) is BuiltinFunctionType:
-        return False
-    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
-        getattr(type(callback), "__call__", None)  # noqa: B004 - it may be an async __call__
-    )

@@ -11,8 +11,9 @@ from typing import Any
 from reactivex import abc
 
 from ..home import Home, running_loop
+from ..hot import HotStream
 from ..models import Vote
-from ..streams import Endless, HotStream
+from ..observables import Endless
 
 __all__ = ["Feed"]
 

@@ -26,8 +26,8 @@ from multidict import istr
 from ..api.arguments import Seconds, count, seconds
 from ..events import VoteEvent
 from ..home import Home
+from ..hot import HotStream
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
-from ..streams import HotStream
 from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at, signing_key
 from .identity import AROUND, is_same_vote
 
