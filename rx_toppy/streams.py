@@ -314,7 +314,7 @@ class Subscription(abc.DisposableBase, Generic[T]):
             if self._source.completes_on_close:
                 self._complete()
             else:
-                self._fail(ClientClosed("the client was closed before this had ended"))
+                self._fail(ClientClosed("it was closed before this had ended"))
         else:
             self._complete()
         finally:

@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -110,7 +110,7 @@ class _Vote(msgspec.Struct, gc=False):
     user: _Party
     project: _Party | None = None
     id: RawId = None
-    weight: int | None = None
+    weight: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = None
     created_at: Text = None
     expires_at: Text = None
 

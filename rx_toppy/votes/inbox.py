@@ -40,8 +40,10 @@ log = logging.getLogger("rx_toppy.votes")
 
 PAGE = 500
 
-# How long to wait before what could not be written is written again.
+# How long to wait before what could not be written is written again, and how many votes of a stream
+# may wait for that.
 PAUSE = 1.0
+MOST_FED = 100_000
 
 
 class VoteInbox:
@@ -146,7 +148,7 @@ class VoteInbox:
             raise TypeError(f"feed() takes an observable, not {type(observable).__name__}")
 
         async def run(tell: Callable[[Vote], object]) -> None:
-            async with aclosing(iterate(observable)) as votes:
+            async with aclosing(iterate(observable, MOST_FED)) as votes:
                 async for vote in votes:
                     if await self._persistently(lambda vote=vote: self.add(vote)):  # type: ignore[misc]
                         tell(vote)
@@ -338,7 +340,8 @@ class VoteInbox:
             feed.dispose()
         for task in (tasks := list(self._home.tasks)):
             task.cancel()
-        await asyncio.gather(*tasks, *(feed.ended() for feed in list(self._feeds)))
+        ends = [feed.ended() for feed in list(self._feeds)]
+        await asyncio.gather(*tasks, *ends, return_exceptions=True)
         await self._store.close()
         self._look()
 

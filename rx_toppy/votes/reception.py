@@ -78,6 +78,7 @@ async def receive_votes(
     has_webhook = secret is not None or authorization is not None
     if not has_webhook and not history:
         raise ValueError("receive_votes() takes a secret, an authorization, or history=True")
+    client.poll_votes(every, since=since)  # which says what is wrong with these, if anything
     box = inbox if isinstance(inbox, VoteInbox) else VoteInbox(inbox)
     outcomes = box.process(handler, max_concurrent, tries=tries)
     webhook = None

@@ -309,11 +309,11 @@ def _complete(database: Connection, seq: int, known: Vote, told: Vote) -> None:
     """Adds to a record what another source tells of the same vote."""
     whole = _merged(known, told)
     if whole != known:
-        columns = "at, " + COLUMNS
-        assignments = ", ".join(f"{name} = ?" for name in columns.split(", "))
+        # Its place in time stays: whoever reads on behind it would pass it over.
+        assignments = ", ".join(f"{name} = ?" for name in COLUMNS.split(", "))
         database.execute(
             f"UPDATE votes SET {assignments} WHERE seq = ?",  # noqa: S608
-            (*_row(whole), seq),
+            (*_row(whole)[1:], seq),
         )
 
 
@@ -336,7 +336,7 @@ def _row(vote: Vote) -> tuple[Any, ...]:
         vote.id,
         vote.user_id,
         vote.platform_id,
-        vote.weight,
+        vote.weight if vote.weight is None or abs(vote.weight) < 2**63 else None,
         None if vote.created_at is None else micros(vote.created_at),
         None if vote.expires_at is None else micros(vote.expires_at),
         micros(vote.received_at),
