@@ -178,4 +178,10 @@ class BufferOverflow(ToppyError):
 
 
 class InboxError(ToppyError):
-    """A `VoteInbox` could not do it: its disk is full, its file locked, or it was closed."""
+    """A `VoteInbox` could not do it: its disk is full, its file locked, or it was closed.
+
+    Attributes:
+        is_passing: Whether the same may well succeed later.
+    """
+
+    is_passing: bool = False

@@ -134,7 +134,7 @@ class HotStream(Endless[T], Subject[T]):
             if not listener.is_stopped:
                 try:
                     listener.on_next(value)
-                    taken += 1
+                    taken += listener.on_next is not _nothing
                 except (Exception, asyncio.CancelledError):
                     log.exception("a subscriber of %r raised; the others are not touched", self)
         return taken

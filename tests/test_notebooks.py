@@ -21,6 +21,7 @@ PATIENCE = 60  # seconds for one cell
 # What the axes of a notebook's plots are about: each of these labels belongs to a plot of its own.
 PLOTS = {
     "first_steps": ["votes this month", "seconds since the first post", "requests"],
+    "inbox": ["seconds since the first vote", "payments"],
     "votes": [
         "day of the week (UTC)",
         "votes this week",

@@ -11,6 +11,7 @@ import inspect
 import io
 import logging
 import re
+import sqlite3
 import subprocess
 import symtable
 import sys
@@ -19,7 +20,7 @@ import time
 import tomllib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
@@ -35,6 +36,7 @@ import pytest
 from reactivex import operators as ops
 
 import rx_toppy
+import rx_toppy.project
 from rx_toppy import (
     BotStatsPayload,
     NotFound,
@@ -43,6 +45,7 @@ from rx_toppy import (
     ToppyError,
     Vote,
     VoteEvent,
+    VoteInbox,
     errors,
     events,
     of_type,
@@ -50,16 +53,21 @@ from rx_toppy import (
 )
 from rx_toppy.project import ProjectAPI
 from rx_toppy.sandbox import Sandbox, faults
+from rx_toppy.votes import VoteReception, agenda, processing
 from tests.virtual import run_virtual
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = ["pip install '.[cli]' && rx-toppy demo", "pip install -e '.[dev]' && pytest"]
 STATED = "# -> "  # before what the README says is printed
-HIDDEN = {"bot", "client", "TOKEN"}  # what an example may use without having made it
+HIDDEN = {"bot", "client", "sandbox", "TOKEN", "SECRET"}  # what an example may use unmade
 PATIENCE = 10.0  # seconds that an example may take
 QUIET = 0.7  # seconds without a new line after which nothing more is expected to be printed
-TIMED = ("votes", "recipes")  # sections whose examples run in virtual time, with a scenario each
+TIMED = (
+    "streams-of-votes",
+    "recipes",
+)  # sections whose examples run in virtual time, with a scenario each
+DELIVERED = "votes-that-are-never-lost"  # one whose examples run in real time, with a scenario each
 COMMAND = {"id": "846097297812455424", "type": 1, "name": "play", "description": "Plays a song"}
 
 
@@ -124,8 +132,9 @@ def blocks() -> Iterator[Block]:
 
 BLOCKS = list(blocks())
 CODE = [block for block in BLOCKS if block.language == "python"]
-EXAMPLES = [block for block in CODE if block.section not in TIMED]
+EXAMPLES = [block for block in CODE if block.section not in (*TIMED, DELIVERED)]
 RECIPES = {block.id: block for block in CODE if block.section in TIMED}
+RECEIVERS = {block.id: block for block in CODE if block.section == DELIVERED}
 
 
 def table(first_column: str) -> list[list[str]]:
@@ -377,6 +386,7 @@ def test_the_examples_state_what_they_print() -> None:
     assert len(EXAMPLES) > 10
     assert len([block for block in RECIPES.values() if block.section == "recipes"]) == 6
     assert RECIPES.keys() == SCENARIOS.keys()
+    assert RECEIVERS.keys() == POSTS.keys()
     assert len([block for block in printing if not block.stated]) <= 1
 
 
@@ -602,7 +612,7 @@ def time_of_day(client: Any) -> Iterator[None]:
     clock = type("Clock", (datetime,), {"now": staticmethod(lambda _=None: now())})
     client._home.clock = now
     with ExitStack() as patches:
-        for module in (dates, rx_toppy.project, rx_toppy.votes.agenda):
+        for module in (dates, rx_toppy.project, agenda):
             patches.enter_context(patch.object(module, "datetime", clock))
         yield
 
@@ -796,7 +806,7 @@ async def members_vote(at: Kitchen) -> None:
     await asyncio.sleep(61)  # a look is under way when the client closes
 
 
-@cooks("votes-1", autopost=False, votes=0)
+@cooks("streams-of-votes-1", autopost=False, votes=0)
 async def votes_are_polled(at: Kitchen) -> None:
     """Two votes, and failures between them. The cursor is kept, and one poll serves both."""
     failed: list[PollFailed] = []
@@ -819,7 +829,7 @@ async def votes_are_polled(at: Kitchen) -> None:
         assert [vote.platform_id for vote in votes] == unread
 
 
-@cooks("votes-2", autopost=False, votes=0)
+@cooks("streams-of-votes-2", autopost=False, votes=0)
 async def votes_are_events(at: Kitchen) -> None:
     """A vote is on the events, and the bot hears of it."""
     heard: list[VoteEvent] = []
@@ -831,7 +841,7 @@ async def votes_are_events(at: Kitchen) -> None:
     assert at.bot.heard == [(event.vote,) for event in heard]
 
 
-@cooks("votes-3", autopost=False)
+@cooks("streams-of-votes-3", autopost=False)
 async def hours_pass(at: Kitchen) -> None:
     """Five more votes in two more hours."""
     await asyncio.sleep(1800)
@@ -871,6 +881,166 @@ def test_a_recipe_does_what_it_says(
     scenario, options = SCENARIOS[block.id]
     with chdir(tmp_path), printed() as lines:
         within_patience(lambda: run_virtual(cook(block, scenario, **options)))
+    assert lines() == block.stated
+    gc.collect()
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+# --- deliveries ----------------------------------------------------------------------------------
+
+
+class Office(NamedTuple):
+    """What an example runs in that is about deliveries: a top.gg that sends them, in real time."""
+
+    sandbox: Sandbox
+    bot: Bot
+    client: Any
+    names: dict[str, Any]  # of the example
+    receptions: list[VoteReception]
+    lines: Callable[[], list[str]]
+
+
+Post = Callable[[Office], AsyncGenerator[None, None]]
+POSTS: dict[str, Post] = {}
+SECRET = "whs_0123456789abcdef"
+
+
+def sends(id: str) -> Callable[[Post], Post]:
+    """Marks what is to happen before an example runs, up to its `yield`, and afterwards."""
+
+    def mark(post: Post) -> Post:
+        POSTS[id] = post
+        return post
+
+    return mark
+
+
+async def deliver(block: Block, post: Post, lines: Callable[[], list[str]]) -> None:
+    """Runs an example and what is to happen; then the client closes, and nothing may be left."""
+    receptions: list[VoteReception] = []
+    receive_votes = rx_toppy.receive_votes
+
+    async def receive(*args: Any, **options: Any) -> VoteReception:
+        receptions.append(await receive_votes(*args, **{"port": 0} | options))
+        return receptions[-1]
+
+    async with (
+        asyncio.timeout(PATIENCE),
+        Sandbox(seed=1, bots=20, votes=0, votes_per_minute=0) as sandbox,
+    ):
+        bot = Bot(sandbox)
+        async with rx_toppy.TopGG(
+            bot, token=sandbox.token, base_url=sandbox.base_url, autopost=False
+        ) as client:
+            given = {"bot": bot, "client": client, "sandbox": sandbox, "SECRET": SECRET}
+            office = Office(sandbox, bot, client, {}, receptions, lines)
+            office.names.update({name: given[name] for name in block.wanted})
+            happening = post(office)
+            await anext(happening)
+            free = functools.partial(rx_toppy.VoteWebhook, port=0)
+            with (
+                patch.object(rx_toppy, "receive_votes", receive),
+                patch.object(rx_toppy, "VoteWebhook", free),
+            ):
+                running = eval(block.code, office.names)
+                if running is not None:
+                    await running
+                await anext(happening, None)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@sends("votes-that-are-never-lost-1")
+async def a_vote_comes_twice(at: Office) -> AsyncGenerator[None, None]:
+    """The bot starts, somebody votes, and the history brings the same and one more."""
+    yield
+    await at.bot.setup_hook()  # type: ignore[attr-defined]
+    (reception,) = at.receptions
+    assert reception.webhook is not None
+    endpoint = at.sandbox.send_to(f"http://127.0.0.1:{reception.webhook.port}/votes", secret=SECRET)
+    at.sandbox.vote(1001)
+    await endpoint.settled()
+    assert endpoint.delivered == 1
+    await quiet(at.lines, 1)
+    assert [vote.voter for vote in await reception.inbox.votes()] == [1001]
+    assert at.bot.heard
+    await at.client.close()
+    assert reception.history is not None
+    assert reception.history.is_over
+    with pytest.raises(rx_toppy.InboxError):
+        await reception.inbox.add(Vote(platform_id=1))
+
+
+@sends("votes-that-are-never-lost-2")
+async def votes_are_handled_again(at: Office) -> AsyncGenerator[None, None]:
+    """A vote of v0 of which the history tells more, one that fails midway, one of the next day."""
+    yield
+    reward, database = at.names["reward"], at.names["db"]
+    noon = datetime(2026, 4, 1, 12, tzinfo=UTC)
+    arrived = Vote(platform_id=5, received_at=noon + timedelta(minutes=34))
+    known = Vote(platform_id=5, created_at=noon, received_at=noon + timedelta(minutes=35))
+    tomorrow = Vote(platform_id=5, created_at=noon + timedelta(hours=12))
+    for vote in (arrived, arrived, known, tomorrow, Vote(platform_id=6, created_at=noon)):
+        await reward(vote)
+    database.execute("ALTER TABLE coins RENAME TO gone")
+    late = Vote(platform_id=5, created_at=noon + timedelta(hours=24))
+    with pytest.raises(sqlite3.OperationalError):
+        await reward(late)
+    database.execute("ALTER TABLE gone RENAME TO coins")
+    await reward(late)
+    assert database.execute("SELECT * FROM coins").fetchall() == [(5, 30), (6, 10)]
+    database.close()
+
+
+@sends("the-webhook-by-itself-1")
+async def the_sandbox_sends_votes(at: Office) -> AsyncGenerator[None, None]:
+    """Which the bot hears of as well, once."""
+    heard: list[Vote] = []
+    at.client.events.pipe(of_type(VoteEvent)).subscribe(lambda event: heard.append(event.vote))
+    yield
+    assert at.names["endpoint"].delivered == 3
+    assert [vote.is_test for vote in heard] == [True, False]
+    assert [vote for (vote,) in at.bot.heard] == heard
+
+
+@sends("the-inbox-by-itself-1")
+async def a_dead_letter_is_tried_again(at: Office) -> AsyncGenerator[None, None]:
+    """A database that was down is up again."""
+    is_up = False
+    done: list[Any] = []
+
+    async def reward(vote: Vote) -> None:
+        if not is_up:
+            raise ConnectionError("the database is down")
+
+    async with VoteInbox("votes.db") as inbox:
+        with patch.object(processing, "FIRST_PAUSE", 0.001):
+            await inbox.add(Vote(platform_id=1001))
+            inbox.process(reward).subscribe(done.append)
+            while not await inbox.dead_letters():
+                await asyncio.sleep(0.01)
+            yield
+        is_up = True
+        while done[-1].status != "done":
+            await asyncio.sleep(0.01)
+        assert await inbox.dead_letters() == []
+    await at.client.close()
+    with pytest.raises(rx_toppy.InboxError):
+        await at.names["inbox"].add(Vote(platform_id=1))
+
+
+@pytest.mark.parametrize("block", RECEIVERS.values(), ids=lambda block: block.id)
+def test_an_example_of_deliveries_does_what_it_says(
+    block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is printed, what is asked of it, and that it ends with the client."""
+    assert block.wanted <= HIDDEN
+    caplog.set_level(logging.CRITICAL, "rx_toppy.votes")  # of handlers that raise on purpose
+
+    def run_it() -> None:
+        asyncio.run(deliver(block, POSTS[block.id], lines), debug=True)
+
+    with chdir(tmp_path), printed() as lines:
+        within_patience(run_it)
     assert lines() == block.stated
     gc.collect()
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
@@ -955,6 +1125,20 @@ def test_every_call_stands_in_its_table_with_its_arguments(
             assert set(emitted.split(" | ")) <= set(names_in(rows[name][1]))
     for alias, name in aliases.items():
         assert alias in names_in(rows[name][2])
+
+
+def test_every_call_of_an_inbox_stands_in_the_table_with_its_arguments() -> None:
+    """All that it can be asked for but its end, and what that gives."""
+    rows = {names_in(row[0])[0]: names_in(row[1])[0] for row in table("inbox call")}
+    shown = {}
+    for name, value in vars(VoteInbox).items():
+        if not name.startswith("_") and inspect.isfunction(value) and name != "close":
+            annotation = str(inspect.signature(value).return_annotation)
+            for wrapper in ("Poll[", "Paged[", "Call["):
+                if annotation.startswith(wrapper):
+                    annotation = annotation.removeprefix(wrapper).removesuffix("]")
+            shown[as_shown(name, value)] = annotation
+    assert rows == shown
 
 
 def test_every_operator_on_votes_stands_in_the_table_with_its_arguments() -> None:

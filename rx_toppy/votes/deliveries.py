@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -92,8 +92,8 @@ class _V0(msgspec.Struct, gc=False):
     type: str
     bot: RawId = None
     guild: RawId = None
-    is_weekend: bool | None = msgspec.field(name="isWeekend", default=None)
-    query: str | dict[str, Any] | None = None
+    is_weekend: Any = msgspec.field(name="isWeekend", default=None)
+    query: Any = None
 
 
 class _Party(msgspec.Struct, gc=False):
@@ -101,18 +101,18 @@ class _Party(msgspec.Struct, gc=False):
 
     id: RawId = None
     platform_id: RawId = None
-    type: Text = None
-    platform: Text = None
-    name: Text = None
+    type: Any = None
+    platform: Any = None
+    name: Any = None
 
 
 class _Vote(msgspec.Struct, gc=False):
     user: _Party
     project: _Party | None = None
     id: RawId = None
-    weight: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = None
+    weight: Any = None
     created_at: Text = None
-    expires_at: Text = None
+    expires_at: Any = None
 
 
 class _Connection(msgspec.Struct, gc=False):
@@ -161,10 +161,10 @@ def read_v0(body: bytes, received_at: datetime) -> Vote:
     sent = _decoded(_read_v0, body)
     if sent.type not in ("upvote", "test"):
         raise Refused(422, "type is neither upvote nor test")
-    project_id = _id(sent.bot, "bot") or _id(sent.guild, "guild")
+    project_id = _id(sent.bot or None, "bot") or _id(sent.guild or None, "guild")
     if project_id is None:
         raise Refused(400, "there is neither bot nor guild")
-    weight = None if sent.is_weekend is None else 1 + sent.is_weekend
+    weight = 1 + sent.is_weekend if isinstance(sent.is_weekend, bool) else None
     return Vote(
         platform_id=_id(sent.user, "user"),
         weight=weight,
@@ -206,9 +206,9 @@ def _vote(sent: _Vote, received_at: datetime, *, is_test: bool) -> Vote:
         id=_id(sent.id, "id"),
         user_id=user_id,
         platform_id=platform_id,
-        weight=sent.weight,
+        weight=sent.weight if type(sent.weight) is int and 0 < sent.weight < 2**31 else None,
         created_at=_time(sent.created_at, "created_at"),
-        expires_at=_time(sent.expires_at, "expires_at"),
+        expires_at=aware(_text(sent.expires_at)),
         received_at=received_at,
         # v0 knows no other id than the platform's: only by that one are the two the same project.
         project_id=_id(project.platform_id, "project.platform_id") or top_gg_project_id,
@@ -226,11 +226,11 @@ def _created(sent: _Connection) -> IntegrationCreated:
         webhook_secret=sent.webhook_secret,
         project_id=_id(project.id, "project.id"),
         project_platform_id=_id(project.platform_id, "project.platform_id"),
-        project_type=project.type,
-        project_platform=project.platform,
+        project_type=_text(project.type),
+        project_platform=_text(project.platform),
         user_id=_id(user.id, "user.id"),
         user_platform_id=_id(user.platform_id, "user.platform_id"),
-        user_name=user.name,
+        user_name=_text(user.name),
     )
 
 
@@ -262,8 +262,13 @@ def _time(value: str | None, name: str) -> datetime | None:
     return moment
 
 
-def _query(value: str | dict[str, Any] | None) -> dict[str, str]:
+def _text(value: Any) -> str | None:
+    """A text that nothing depends on; None where it is anything else."""
+    return value if isinstance(value, str) else None
+
+
+def _query(value: Any) -> dict[str, str]:
     """What stood behind the `?` of the vote page, by name; of equal names the last one counts."""
     if isinstance(value, dict):
-        return {key: str(item) for key, item in value.items()}
-    return dict(parse_qsl((value or "").removeprefix("?"), keep_blank_values=True))
+        return {key: item for key, item in value.items() if isinstance(item, str)}
+    return dict(parse_qsl((_text(value) or "").removeprefix("?"), keep_blank_values=True))

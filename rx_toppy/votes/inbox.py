@@ -65,11 +65,11 @@ class VoteInbox:
 
     To have *exactly* once, let the handler's own database decide: in one transaction, insert the
     vote's key into a table where it is unique, and pay the reward. The key is the voter and
-    `vote.at` (of which no two votes of a voter lie within 12 hours)::
+    `vote.received_at`, which stays as it is once the vote is kept::
 
         async def reward(vote):
             async with database.transaction():
-                if await database.insert_if_new("rewarded", vote.voter, vote.at):
+                if await database.insert_if_new("rewarded", vote.voter, vote.received_at):
                     await database.pay(vote.voter, 100)
 
     Votes are synced to the disk before `add` returns; those that come together share a sync. The
@@ -96,7 +96,8 @@ class VoteInbox:
         if not file.absolute().parent.is_dir():
             raise ValueError(f"there is no folder {str(file.parent)!r} to put {file.name} into")
         self._path = file
-        self._store = Store(file, records.add_all)
+        # Whichever way it is reached, it is one file, and one process handles its votes.
+        self._store = Store(Path(os.path.realpath(file)), records.add_all)
         self._home = Home()
         self._rng = Random()
         self._runs: set[Processing] = set()
@@ -150,8 +151,13 @@ class VoteInbox:
         async def run(tell: Callable[[Vote], object]) -> None:
             async with aclosing(iterate(observable, MOST_FED)) as votes:
                 async for vote in votes:
-                    if await self._persistently(lambda vote=vote: self.add(vote)):  # type: ignore[misc]
-                        tell(vote)
+                    try:
+                        if await self._persistently(lambda vote=vote: self.add(vote)):  # type: ignore[misc]
+                            tell(vote)
+                    except InboxError:
+                        if self._home.closed:
+                            raise
+                        log.exception("%r can't be kept", vote)
 
         return self._begin(run, "inbox.feed")
 
@@ -233,6 +239,7 @@ class VoteInbox:
 
         Args:
             handler: The coroutine function that a vote is given to. It runs on the event loop.
+                Tests from the dashboard are given to it too: see `vote.is_test`.
             max_concurrent: How many may run at a time; those of one user never do.
             tries: How often one vote is tried.
 
@@ -340,7 +347,7 @@ class VoteInbox:
             feed.dispose()
         for task in (tasks := list(self._home.tasks)):
             task.cancel()
-        ends = [feed.ended() for feed in list(self._feeds)]
+        ends = [feed.ended() for feed in self._feeds] + [run.stop() for run in self._runs]
         await asyncio.gather(*tasks, *ends, return_exceptions=True)
         await self._store.close()
         self._look()
@@ -375,7 +382,7 @@ class VoteInbox:
         if self._home.closed:
             raise InboxError("this inbox was closed")
         self._home.bind()
-        lock = self._path.with_name(self._path.name + ".lock")
+        lock = self._store.path.with_name(self._store.path.name + ".lock")
         async with Ownership(lock):
             run = Processing(self._store, handler, most, tries, self._rng)
             self._runs.add(run)
@@ -395,7 +402,7 @@ class VoteInbox:
             try:
                 return await step()
             except InboxError as error:
-                if self._home.closed:
+                if self._home.closed or not error.is_passing:
                     raise
                 log.warning("%s; trying again", error)
                 await asyncio.sleep(PAUSE)

@@ -11,7 +11,7 @@ from ..errors import InboxError
 __all__ = ["Ownership"]
 
 # One who has just been told to end may still be about it.
-PATIENCE = 2.0
+PATIENCE = 10.0
 PAUSE = 0.05
 
 
@@ -43,7 +43,10 @@ class Ownership:
         os.close(self._file)
 
     def _take(self) -> bool:
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise InboxError(f"{self._path.name} can't be made: {error}") from error
         try:
             _lock(file)
         except OSError:

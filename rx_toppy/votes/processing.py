@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -83,11 +84,13 @@ class Processing:
         self._ready: list[Waiting] = []
         self._behind: dict[int | None, list[Waiting]] = {}
         self._held = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._conclusions: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._outcomes: deque[Outcome] = deque()
         self._read_until = (-(2**62), -1)
         self._newest: int | None = None
+        self._news_until = 0
         self._backlog_is_read = False
         self._has_news = True
         self._is_over = False
@@ -99,9 +102,9 @@ class Processing:
         self._changed.ring()
 
     async def outcomes(self) -> AsyncGenerator[Outcome, None]:
-        """Hands votes over as long as it is asked for more; never ends by itself."""
+        """Hands votes over as long as it is asked for more; ends when it is stopped."""
         try:
-            while True:
+            while not self._is_over:
                 await self._read()
                 self._start()
                 while self._outcomes:
@@ -109,35 +112,60 @@ class Processing:
                     self._start()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
-                        await self._changed.wait(lambda: bool(self._outcomes) or self._has_news)
+                        await self._changed.wait(
+                            lambda: bool(self._outcomes) or self._has_news or self._is_over
+                        )
         finally:
-            self._is_over = True
-            for timer in self._timers:
-                timer.cancel()
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Cancels the handlers that run; what is handled is written down before this returns."""
+        self._is_over = True
+        for timer in self._timers:
+            timer.cancel()
+        for task in (handlers := list(self._handlers)):
+            task.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+        await asyncio.gather(*self._conclusions, return_exceptions=True)
+        self._changed.ring()
 
     async def _read(self) -> None:
-        """Reads more of what waits, unless there is enough."""
-        self._has_news = False
+        """Reads what is new, and more of what waits unless there is enough."""
+        try:
+            await self._read_backlog()
+            if self._has_news or len(self._ready) < self._most:
+                await self._read_news()
+        except InboxError as error:
+            if not error.is_passing:
+                raise
+            log.warning("%s; trying again", error)
+
+    async def _read_backlog(self) -> None:
+        """Those that waited when it began, oldest first."""
         if self._newest is None:
-            self._newest = await self._store.read(records.newest)
-        while len(self._ready) < self._most and self._held < MOST_HELD:
-            if self._backlog_is_read:
-                found = await self._store.read(partial(records.after, self._newest, CHUNK))
-                if not found:
-                    return
-                self._newest = found[-1].seq
-            else:
-                step = partial(records.backlog, self._read_until, self._newest, CHUNK)
-                found = await self._store.read(step)
-                if found:
-                    self._read_until = (found[-1].at, found[-1].seq)
-                self._backlog_is_read = len(found) < CHUNK
+            self._newest = self._news_until = await self._store.read(records.newest)
+        while not self._backlog_is_read and len(self._ready) < self._most and self._has_room:
+            step = partial(records.backlog, self._read_until, self._newest, CHUNK)
+            found = await self._store.read(step)
+            if found:
+                self._read_until = (found[-1].at, found[-1].seq)
+            self._backlog_is_read = len(found) < CHUNK
             for waiting in found:
                 self._add(waiting)
+
+    async def _read_news(self) -> None:
+        """Those that have come since."""
+        self._has_news = False
+        found: list[Waiting] | None = None
+        while found != [] and self._has_room:
+            found = await self._store.read(partial(records.after, self._news_until, CHUNK))
+            for waiting in found:
+                self._news_until = waiting.seq
+                self._add(waiting)
+
+    @property
+    def _has_room(self) -> bool:
+        return self._held < MOST_HELD
 
     def _add(self, waiting: Waiting) -> None:
         self._held += 1
@@ -150,46 +178,61 @@ class Processing:
 
     def _start(self) -> None:
         """Hands over as many as may run."""
-        while self._ready and len(self._tasks) < self._most:
+        while self._ready and self._has_slot:
             waiting = heappop(self._ready)
             behind = self._behind[waiting.vote.voter]
             if behind and behind[0] < waiting:  # an older one was heard of later
                 waiting = heappushpop(behind, waiting)
-            task = asyncio.ensure_future(self._handle(waiting))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = asyncio.ensure_future(self._handle(waiting.vote))
+            self._handlers.add(task)
+            task.add_done_callback(partial(self._returned, waiting))
 
-    async def _handle(self, waiting: Waiting) -> None:
-        """One try, and what is written down of it."""
-        tries = waiting.tries + 1
-        error: Exception | None = None
-        try:
-            await self._handler(waiting.vote)
-        except Exception as raised:
-            error = raised
-        except asyncio.CancelledError:
+    @property
+    def _has_slot(self) -> bool:
+        # What became of a vote takes its place until it is on disk: of those that would have to be
+        # handled again after a crash there are no more than may run.
+        return len(self._handlers) + len(self._conclusions) < self._most and not self._is_over
+
+    async def _handle(self, vote: Vote) -> None:
+        result = self._handler(vote)
+        if inspect.isawaitable(result):  # else it was a plain function, and has done its work
+            await result
+
+    def _returned(self, waiting: Waiting, task: asyncio.Task[None]) -> None:
+        """A handler has returned, raised, or was cancelled."""
+        self._handlers.discard(task)
+        if task.cancelled():
             if self._is_over:
-                raise
-            error = RuntimeError("the handler was cancelled")
-        try:
-            await self._conclude(waiting, tries, error)
-        except InboxError:  # it was closed: what it could not write down runs again
-            log.warning("%r was handled, which could not be written down", waiting.vote)
-        finally:
-            error = None  # its traceback has this frame: each would keep the other alive
+                return
+            error: BaseException | None = RuntimeError("the handler was cancelled")
+        else:
+            error = task.exception()
+        if error is not None and not isinstance(error, Exception):
+            return  # the loop itself is being ended by it
+        conclusion = asyncio.ensure_future(self._conclude(waiting, waiting.tries + 1, error))
+        self._conclusions.add(conclusion)
+        conclusion.add_done_callback(self._concluded)
+
+    def _concluded(self, conclusion: asyncio.Task[None]) -> None:
+        self._conclusions.discard(conclusion)
+        if not conclusion.cancelled() and conclusion.exception() is not None:
+            # What could not be written down is handled again, another time.
+            log.error("a vote was handled, which is not on disk", exc_info=conclusion.exception())
+        self._changed.ring()
 
     async def _conclude(self, waiting: Waiting, tries: int, error: Exception | None) -> None:
+        """Writes down what became of a try."""
         vote = waiting.vote
         said = repr(error)[:LONGEST_ERROR]
         if error is None:
             await self._write(waiting.seq, DONE, tries)
             self._free(vote)
-            self._tell(Outcome(vote, "done", tries))
+            self._outcomes.append(Outcome(vote, "done", tries))
         elif tries >= self._tries:
             log.error("gave up on %r after %d tries", vote, tries, exc_info=error)
             await self._write(waiting.seq, DEAD, tries, said)
             self._free(vote)
-            self._tell(Outcome(vote, "dead", tries, error))
+            self._outcomes.append(Outcome(vote, "dead", tries, error))
         else:
             pause = backoff(tries, self._rng, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
             log.warning("%r failed; trying again in %.1f s", vote, pause, exc_info=error)
@@ -198,7 +241,7 @@ class Processing:
             again = Waiting(waiting.at, waiting.seq, tries, vote)
             timer = asyncio.get_running_loop().call_later(pause, self._try_again, again)
             self._timers = {timer, *(old for old in self._timers if not _is_past(old))}
-            self._tell(Outcome(vote, "failed", tries, error, pause))
+            self._outcomes.append(Outcome(vote, "failed", tries, error, pause))
 
     def _try_again(self, waiting: Waiting) -> None:
         heappush(self._ready, waiting)
@@ -210,8 +253,8 @@ class Processing:
         while True:
             try:
                 await self._store.write(partial(records.set_state, seq, state, tries, error))
-            except InboxError:
-                if self._store.is_closed:
+            except InboxError as error_:
+                if self._is_over or not error_.is_passing:
                     raise
                 pause += 1
                 log.exception("what became of a vote could not be written down; trying again")
@@ -227,10 +270,6 @@ class Processing:
             heappush(self._ready, heappop(behind))
         else:
             del self._behind[vote.voter]
-
-    def _tell(self, outcome: Outcome) -> None:
-        self._outcomes.append(outcome)
-        self._changed.ring()
 
 
 def _is_past(timer: asyncio.TimerHandle) -> bool:

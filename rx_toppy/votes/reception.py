@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reactivex import Observable
 
 from ..api.arguments import Seconds
+from ..events import VoteEvent
+from ..home import Home
+from ..hot import HotStream
 from .feeding import Feed
 from .inbox import VoteInbox
 from .processing import Handler, Outcome
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
     from ..client import TopGG
 
 __all__ = ["VoteReception", "receive_votes"]
+
+log = logging.getLogger("rx_toppy.votes")
 
 
 async def receive_votes(
@@ -45,8 +53,9 @@ async def receive_votes(
     ```
 
     top.gg's webhook brings votes at once. The history brings those that the webhook missed, as when
-    the bot was down. The inbox keeps both, each vote once, until the handler has returned. Once
-    this has returned, all three are at work. They close with the client.
+    the bot was down. The inbox keeps both, each vote once, until the handler has returned. Each is
+    a `VoteEvent` on `client.events` too. Once this has returned, all three are at work. They close
+    with the client.
 
     Args:
         client: The client; the history needs a token for the v1 API.
@@ -93,8 +102,11 @@ async def receive_votes(
             client=client,
         )
         await webhook.start()
-    feed = box.follow(client, since, every=every) if history else None
-    return VoteReception(client, box, webhook, feed, outcomes)
+    feed = None
+    if history:
+        feed = box.follow(client, since, every=every)
+        feed.subscribe(lambda vote: client.events.on_next(VoteEvent(vote)), _nothing)
+    return VoteReception(client, box, webhook, feed, outcomes, is_own_inbox=box is not inbox)
 
 
 class VoteReception:
@@ -112,19 +124,37 @@ class VoteReception:
         inbox: VoteInbox,
         webhook: VoteWebhook | None,
         history: Feed | None,
-        outcomes: Any,
+        outcomes: Observable[Outcome],
+        *,
+        is_own_inbox: bool,
     ) -> None:
         self.inbox = inbox
         self.webhook = webhook
         self.history = history
-        self._processing = outcomes.subscribe(_nothing)
+        self._outcomes: HotStream[Outcome] = HotStream(Home(), "outcomes")
+        self._is_own_inbox = is_own_inbox
+        self._processing = outcomes.subscribe(self._tell, self._failed, self._finished)
         client.on_close(self.close)
 
+    @property
+    def outcomes(self) -> HotStream[Outcome]:
+        """What becomes of each vote, as its handler returns or raises. Hot."""
+        return self._outcomes
+
     async def close(self) -> None:
-        """Ends all of it; what is not handled yet is, the next time. It may be called again."""
+        """Ends all of it; what is not handled yet is, the next time. It may be called again.
+
+        An inbox that was handed in stays open.
+        """
         if self.webhook is not None:
             await self.webhook.close()
-        await self.inbox.close()
+        if self._is_own_inbox:
+            await self.inbox.close()
+        elif self.history is not None:
+            self.history.dispose()
+            await self.history.ended()
+        self._processing.dispose()
+        self._finished()
 
     async def __aenter__(self) -> VoteReception:
         return self
@@ -137,9 +167,19 @@ class VoteReception:
     ) -> None:
         await self.close()
 
+    def _tell(self, outcome: Outcome) -> None:
+        self._outcomes.emit(outcome)
+
+    def _failed(self, error: Exception) -> None:
+        log.error("votes are kept, but no longer handled", exc_info=error)
+        self._outcomes.finish(error)
+
+    def _finished(self) -> None:
+        self._outcomes.finish()
+
     def __repr__(self) -> str:
         return f"<VoteReception: {self.webhook or 'no webhook'}, {self.history}, {self.inbox}>"
 
 
-def _nothing(_: Outcome) -> None:
-    """Failures are logged, and dead letters kept: there is nothing more to do here."""
+def _nothing(_: Exception) -> None:
+    """A history that has ended is logged where it ends."""

@@ -206,12 +206,14 @@ def _add(votes: Sequence[Vote], database: Connection) -> list[bool]:
         _insert_all(votes, database)
         return [True] * len(votes)
     fresh = _Fresh()
+    completed: dict[int, Vote] = {}
     is_new = []
     for place, vote in enumerate(votes):
-        rows = known.get(place, ())
+        rows = [(seq, completed.get(seq, record)) for seq, record in known.get(place, ())]
         match = next((row for row in rows if is_same_vote(vote, row[1])), None)
         if match is not None:
-            _complete(database, *match, vote)
+            seq, record = match
+            completed[seq] = _complete(database, seq, record, vote)
         is_new.append(match is None and fresh.add(vote))
     _insert_all(fresh.votes, database)
     return is_new
@@ -244,15 +246,18 @@ class _Fresh:
     def add(self, vote: Vote) -> bool:
         """Takes a vote; whether it is another one than those before."""
         keys = (("id", vote.id), ("on platform", vote.platform_id), ("user", vote.user_id))
-        for place in chain.from_iterable(self._places.get(key, ()) for key in keys):
-            if is_same_vote(vote, self.votes[place]):
-                self.votes[place] = _merged(self.votes[place], vote)
-                return False
+        places = chain.from_iterable(self._places.get(key, ()) for key in keys)
+        same = next((place for place in places if is_same_vote(vote, self.votes[place])), None)
+        if same is None:
+            self.votes.append(vote)
+        else:
+            self.votes[same] = _merged(self.votes[same], vote)
         for key in keys:
             if key[1] is not None:
-                self._places.setdefault(key, []).append(len(self.votes))
-        self.votes.append(vote)
-        return True
+                self._places.setdefault(key, []).append(
+                    len(self.votes) - 1 if same is None else same
+                )
+        return same is None
 
 
 @cache
@@ -305,8 +310,8 @@ def _near(votes: Sequence[Vote], database: Connection) -> dict[int, list[tuple[i
     return found
 
 
-def _complete(database: Connection, seq: int, known: Vote, told: Vote) -> None:
-    """Adds to a record what another source tells of the same vote."""
+def _complete(database: Connection, seq: int, known: Vote, told: Vote) -> Vote:
+    """Adds to a record what another source tells of the same vote; gives it as it is then."""
     whole = _merged(known, told)
     if whole != known:
         # Its place in time stays: whoever reads on behind it would pass it over.
@@ -315,6 +320,7 @@ def _complete(database: Connection, seq: int, known: Vote, told: Vote) -> None:
             f"UPDATE votes SET {assignments} WHERE seq = ?",  # noqa: S608
             (*_row(whole)[1:], seq),
         )
+    return whole
 
 
 def _merged(known: Vote, told: Vote) -> Vote:

@@ -103,9 +103,9 @@ class Batch:
         """The disk takes too long; what is under way may well arrive there."""
         for job in self.jobs:
             if not job.future.done():
-                job.future.set_exception(
-                    InboxError(f"{self._name} was not written to within {LONGEST_WAIT:g} s")
-                )
+                late = InboxError(f"{self._name} was not written to within {LONGEST_WAIT:g} s")
+                late.is_passing = True
+                job.future.set_exception(late)
 
 
 class Store:
@@ -122,6 +122,7 @@ class Store:
         self._add_all = add_all
         self.path = path
         self.is_closed = False
+        self._is_made = False
         self._collected: dict[asyncio.AbstractEventLoop, list[Job[Any]]] = {}
         self._jobs: SimpleQueue[Batch | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
@@ -176,7 +177,8 @@ class Store:
         Raises:
             InboxError: it can't be read.
         """
-        await self.write(lambda _: None) if self._writer is None else None  # the file is there then
+        if not self._is_made:
+            await self.write(lambda _: None)
         with self._lock:
             self._check_open()
             if self._reader is None:
@@ -211,7 +213,7 @@ class Store:
                 self._reading = self._connect()
             return action(self._reading)
         except sqlite3.Error as error:
-            raise InboxError(f"{self.path.name} can't be read: {error}") from error
+            raise _explained(f"{self.path.name} can't be read", error) from error
 
     def _stop_reading(self) -> None:
         if self._reading is not None:
@@ -229,11 +231,12 @@ class Store:
             try:
                 if database is None and jobs:
                     database = self._opened()
+                    self._is_made = True
                 if database is not None and jobs:
                     self._transact(database, jobs)
             except (sqlite3.Error, OSError, InboxError) as error:
                 for job in jobs:
-                    job.error = _explained(self.path, error)
+                    job.error = _explained(f"{self.path.name} could not be written to", error)
             for batch in batches:
                 with suppress(RuntimeError):  # the loop has closed: nobody waits there any more
                     batch.loop.call_soon_threadsafe(batch.settle)
@@ -279,7 +282,7 @@ class Store:
                     self._transact(database, [job])
             else:
                 for job in jobs:
-                    job.error = _explained(self.path, error)
+                    job.error = _explained(f"{self.path.name} could not be written to", error)
 
     def _opened(self) -> Connection:
         """The database, made if there is none."""
@@ -335,9 +338,10 @@ def _is_locked(error: BaseException) -> bool:
     return "locked" in str(error)
 
 
-def _explained(path: Path, error: BaseException) -> InboxError:
+def _explained(what: str, error: BaseException) -> InboxError:
     if isinstance(error, InboxError):
         return error
-    explained = InboxError(f"{path.name} could not be written to: {error}")
+    explained = InboxError(f"{what}: {error}")
+    explained.is_passing = any(reason in str(error) for reason in ("locked", "full", "disk I/O"))
     explained.__cause__ = error
     return explained

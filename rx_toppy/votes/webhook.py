@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hmac import HMAC
 from types import TracebackType
@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 import msgspec
 from aiohttp.hdrs import AUTHORIZATION
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from multidict import istr
 
 from ..api.arguments import Seconds, count, seconds
@@ -48,6 +49,19 @@ Delivered = Vote | IntegrationCreated | IntegrationDeleted
 OnIntegration = Callable[[IntegrationCreated], Reply | Awaitable[Reply]]
 
 log = logging.getLogger("rx_toppy.votes")
+
+
+def _without_bytes(record: logging.LogRecord) -> bool:
+    """Takes what was sent out of what aiohttp says of requests that are no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.msg, record.args = "a request that is no HTTP was refused", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
+wire_log = logging.getLogger("rx_toppy.votes.wire")
+wire_log.addFilter(_without_bytes)
 
 LARGEST_BODY = 64 * 1024
 
@@ -122,8 +136,14 @@ class VoteWebhook:
         for name, function in (("on_integration", on_integration), ("secrets", secrets)):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} takes a function, not {type(function).__name__}")
+        if inbox is not None and not callable(getattr(inbox, "add", None)):
+            raise TypeError(f"inbox takes a VoteInbox, not {type(inbox).__name__}")
+        if client is not None and not callable(getattr(client, "on_close", None)):
+            raise TypeError(f"client takes a TopGG, not {type(client).__name__}")
         if not isinstance(host, str):
-            raise TypeError(f"host takes text, not {type(host).__name__}")
+            raise TypeError(f"host takes an address as text, not {type(host).__name__}")
+        if not host:
+            raise ValueError('host takes an address; "0.0.0.0" is all of this machine\'s')
         self._host = host
         self._port = count(port, "port", most=65535)
         self._path = _checked_path(path)
@@ -138,10 +158,11 @@ class VoteWebhook:
         self._integrations: HotStream[IntegrationCreated | IntegrationDeleted] = HotStream(
             self._home, "webhook.integrations"
         )
-        self._recent = _Recent()
+        self._recent = _Recent(max(AROUND, timedelta(seconds=2 * self._max_age)))
         self._odd_times = 0
         self._told: set[str] = set()
         self._runner: web.ServerRunner | None = None
+        self._closing: asyncio.Future[None] | None = None
 
     @property
     def votes(self) -> HotStream[Vote]:
@@ -165,17 +186,17 @@ class VoteWebhook:
 
         Raises:
             RuntimeError: it listens, or was closed.
+            ClientClosed: its client was closed.
             OSError: the address can't be listened at.
         """
         from aiohttp import web  # here, for it takes long to load and most never need it
 
-        if self._home.closed:
-            raise RuntimeError("this webhook was closed")
         if self._runner is not None:
             raise RuntimeError("this webhook listens already")
+        self._open()
         self._home.bind()
         # A refused body is not waited for.
-        server = web.Server(self._serve, access_log=None, lingering_time=0)
+        server = web.Server(self._serve, access_log=None, lingering_time=0, logger=wire_log)
         runner = self._runner = web.ServerRunner(server, shutdown_timeout=LAST_ANSWERS)
         try:
             await runner.setup()
@@ -184,14 +205,16 @@ class VoteWebhook:
             self._runner = None
             await runner.cleanup()
             raise
-        if self._client is not None:
-            self._client.on_close(self.close)
 
     def add_to(self, app: web.Application) -> None:
         """Takes deliveries in an application that there is already, at `path`; not at a port.
 
-        It closes with the application.
+        It closes with the application, and with its client.
+
+        Raises:
+            RuntimeError: it was closed.
         """
+        self._open()
 
         async def deliver(request: web.Request) -> web.Response:
             return await self._deliver(request, request.match_info.get("connection", ""))
@@ -208,13 +231,9 @@ class VoteWebhook:
 
         It may be called any number of times.
         """
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
-        if not self._home.closed:
-            self._home.closed = True
-            self._votes.finish()
-            self._integrations.finish()
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
 
     async def __aenter__(self) -> VoteWebhook:
         await self.start()
@@ -231,6 +250,22 @@ class VoteWebhook:
     def __repr__(self) -> str:
         state = f"port {self.port}" if self._runner is not None else "not listening"
         return f"<VoteWebhook {self._path}: {state}>"
+
+    def _open(self) -> None:
+        """It is about to take deliveries, for as long as its client is there."""
+        if self._closing is not None:
+            raise RuntimeError("this webhook was closed")
+        if self._client is not None:
+            self._client.on_close(self.close)
+
+    async def _close(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+            await asyncio.sleep(0)  # connections have been told to close: they do so now
+        self._home.closed = True
+        self._votes.finish()
+        self._integrations.finish()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """A request to the port of its own."""
@@ -327,11 +362,13 @@ class VoteWebhook:
 
     async def _connect(self, told: IntegrationCreated | IntegrationDeleted) -> web.Response:
         """Takes note of a connection of an integration."""
-        answer = _answer(204)
         if isinstance(told, IntegrationCreated):
             answer = await self._welcome(told)
-        self._integrations.emit(told)
-        return answer
+            self._integrations.emit(told)
+            return answer
+        if not self._integrations.emit(told):
+            raise Refused(503, "nobody here takes this: subscribe to webhook.integrations")
+        return _answer(204)
 
     async def _welcome(self, created: IntegrationCreated) -> web.Response:
         """Answers where a new connection's deliveries go."""
@@ -339,18 +376,21 @@ class VoteWebhook:
             raise Refused(422, "no integrations are taken here")
         try:
             reply = await _awaited(self._on_integration(created))
+            if isinstance(reply, str):
+                reply = IntegrationReply(reply)
+            if not isinstance(reply, IntegrationReply) or not reply.webhook_url:
+                raise TypeError(f"on_integration gives a URL, not {reply!r}")
+            return _answer(200, body=msgspec.json.encode(reply))
         except Exception as error:
-            log.exception("on_integration raised; top.gg will ask again")
+            log.exception("on_integration failed; top.gg will ask again")
             raise Refused(503, "the integration could not be taken") from error
-        if isinstance(reply, str):
-            reply = IntegrationReply(reply)
-        return _answer(200, body=msgspec.json.encode(reply))
 
 
 class _Recent:
     """The votes of the last while, to know one that is delivered again."""
 
-    def __init__(self) -> None:
+    def __init__(self, while_: timedelta) -> None:
+        self._while = while_
         self._by_voter: dict[int | None, list[Vote]] = {}
         self._in_order: deque[Vote] = deque()
 
@@ -365,7 +405,7 @@ class _Recent:
             return
         self._by_voter.setdefault(vote.voter, []).append(vote)
         self._in_order.append(vote)
-        while self._in_order[0].received_at < vote.received_at - AROUND:
+        while self._in_order[0].received_at < vote.received_at - self._while:
             oldest = self._in_order.popleft()
             others = self._by_voter[oldest.voter]
             others.remove(oldest)
@@ -377,7 +417,8 @@ async def _body(request: web.BaseRequest) -> bytes:
     """The body, if it is not too large and does not take too long."""
     content = request.content
     if content.is_eof():  # as nearly always: then a timeout would cost more than reading does
-        body = content.read_nowait()
+        # (A middleware of the application's may have read it: then it is kept elsewhere.)
+        body = content.read_nowait() or await request.read()
     elif (request.content_length or 0) > LARGEST_BODY:
         raise Refused(413, "the body is too large")
     else:
@@ -395,6 +436,8 @@ async def _slow_body(content: Any) -> bytes:
             while size <= LARGEST_BODY and (chunk := await content.readany()):
                 chunks.append(chunk)
                 size += len(chunk)
+    except ContentEncodingError:
+        raise Refused(400, "the body is not compressed as it says") from None
     except Exception as error:
         # The network's fault and not the sender's: a 4xx would be the end of it.
         raise Refused(503, "the body did not come whole, or not in time") from error
@@ -429,13 +472,17 @@ def _response_class() -> type[web.Response]:
 
 def _keys(secrets: Any, name: str) -> list[HMAC]:
     """What deliveries may be signed with; what is wrong with one is said without showing it."""
-    given = [secrets] if isinstance(secrets, str) else list(secrets or ())
+    if secrets is None:
+        return []
+    given = [secrets] if isinstance(secrets, str) or not isinstance(secrets, Iterable) else secrets
+    given = list(given) or [""]
     for secret in given:
         if not isinstance(secret, str):
             raise TypeError(f"{name} takes text, not {type(secret).__name__}")
-        if not secret.strip():
+        if not secret or secret != secret.strip():
             raise ValueError(
-                f"{name} takes a secret that is not empty (is the environment variable set?)"
+                f"{name} takes a secret that is not empty and has no space or line break around it "
+                "(is the environment variable set?)"
             )
     return [signing_key(secret) for secret in given]
 
@@ -450,6 +497,7 @@ def _checked_authorization(authorization: Any) -> bytes | None:
 def _checked_path(path: Any) -> str:
     if not isinstance(path, str):
         raise TypeError(f"path takes text, not {type(path).__name__}")
-    if not path.startswith("/") or set(path) & set("?#{} ") or not path.isascii():
+    is_plain = path.isascii() and path.isprintable() and not set(path) & set("?#{} ")
+    if not path.startswith("/") or not is_plain:
         raise ValueError(f'path takes a URL\'s path, as in "/votes", not {path!r}')
     return path

@@ -7,6 +7,7 @@ from typing import Any, assert_type
 
 import aiohttp
 import reactivex
+from aiohttp import web
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
@@ -21,6 +22,9 @@ from rx_toppy import (
     BotStatsPayload,
     Client,
     IndividualUserVoteResult,
+    IntegrationCreated,
+    IntegrationDeleted,
+    IntegrationReply,
     PollFailed,
     PostEvent,
     Project,
@@ -34,17 +38,24 @@ from rx_toppy import (
     User,
     Vote,
     VoteEvent,
+    VoteInbox,
     VoteStatus,
+    VoteWebhook,
     iterate,
     map_async,
     of_type,
+    receive_votes,
     widgets,
 )
 from rx_toppy.models import Socials
 from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import (
+    DeadLetter,
+    Feed,
+    Outcome,
     Standing,
     VoteCount,
+    VoteReception,
     VoterJoined,
     VoterLeft,
     VoteWindow,
@@ -106,10 +117,15 @@ async def polls(client: TopGG, at: datetime) -> None:
     assert_type(await client.project.votes().pipe(leaderboard()), tuple[Standing, ...])
     votes.subscribe(lambda vote: client.events.on_next(VoteEvent(vote)))
 
-    async def reward(vote: Vote) -> int:
+    async def coins_for(vote: Vote) -> int:
         return vote.weight or 1
 
-    assert_type(client.poll_votes().pipe(map_async(reward)), reactivex.Observable[int])
+    async def keep(cursor: str) -> None:
+        print(cursor)
+
+    assert_type(await client.project.votes(since=at, on_cursor=keep), list[Vote])
+    polled = client.poll_votes(on_cursor=keep)
+    assert_type(polled.pipe(map_async(coins_for)), reactivex.Observable[int])
     async for vote in client.poll_votes(every=60):
         assert_type(vote, Vote)
     async for voter in client.poll_voters():
@@ -118,8 +134,84 @@ async def polls(client: TopGG, at: datetime) -> None:
         assert_type(found, Project)
     async for weekend in client.poll(lambda: client.is_weekend()):
         assert_type(weekend, bool)
-    async for coins in client.poll(lambda: reward(Vote())):
+    async for coins in client.poll(lambda: coins_for(Vote())):
         assert_type(coins, int)
+
+
+async def reward(vote: Vote) -> None:
+    """A handler of votes."""
+
+
+async def reception(client: TopGG, at: datetime) -> None:
+    """The whole arrangement, and its parts."""
+    received = await receive_votes(
+        client, reward, secret="whs_...", host="0.0.0.0", inbox="votes.db", since=at, every=60
+    )
+    assert_type(received, VoteReception)
+    assert_type(received.inbox, VoteInbox)
+    assert_type(received.webhook, VoteWebhook | None)
+    assert_type(received.history, Feed | None)
+    async with await receive_votes(client, reward, authorization="...", history=False) as other:
+        assert_type(other, VoteReception)
+    await received.close()
+
+
+async def webhook(client: TopGG, inbox: VoteInbox, app: web.Application) -> None:
+    """Deliveries, of votes and of integrations."""
+
+    async def lookup(connection: str) -> str | None:
+        return {"1": "whs_..."}.get(connection)
+
+    async def connected(created: IntegrationCreated) -> IntegrationReply:
+        assert_type(created.connection_id, int)
+        return IntegrationReply(f"https://bot.example/votes/{created.connection_id}")
+
+    VoteWebhook(secret=["whs_...", "whs_..."], on_integration=lambda _: "https://bot.example/votes")
+    one = VoteWebhook(authorization="...", inbox=inbox, client=client, max_age=timedelta(minutes=5))
+    one.add_to(app)
+    two = VoteWebhook(secret="whs_...", secrets=lookup, on_integration=connected, port=0)
+    two.votes.subscribe(lambda vote: print(vote.voter, vote.is_test, vote.query))
+    assert_type(two.votes.pipe(leaderboard()), reactivex.Observable[tuple[Standing, ...]])
+    async with two as listening:
+        assert_type(listening, VoteWebhook)
+        assert_type(two.port, int)
+    async for told in two.integrations:
+        assert_type(told, IntegrationCreated | IntegrationDeleted)
+
+
+async def inboxes(client: TopGG, other: VoteWebhook, at: datetime) -> None:
+    """Votes that are kept, and handled."""
+    async with VoteInbox("votes.db") as inbox:
+        client.on_close(inbox.close)
+        assert_type(await inbox.add(Vote(platform_id=1)), bool)
+        assert_type(inbox.feed(other.votes), Feed)
+        history = inbox.follow(client, since=at, every=timedelta(minutes=2))
+        history.subscribe(lambda vote: print(vote.voter))
+        history.dispose()
+        outcomes: reactivex.Observable[Outcome] = inbox.process(reward, max_concurrent=10, tries=9)
+        outcomes.subscribe(lambda outcome: print(outcome.vote.voter, outcome.status))
+        async for outcome in inbox.process(reward):
+            assert_type(outcome.error, Exception | None)
+            assert_type(outcome.retry_in, float | None)
+        assert_type(await inbox.dead_letters(), list[DeadLetter])
+        async for letter in inbox.dead_letters():
+            assert_type(letter.tries, int)
+            await inbox.retry(letter)
+        assert_type(await inbox.votes(since=at), list[Vote])
+        assert_type(inbox.votes().pipe(votes_per(3600)), reactivex.Observable[VoteWindow])
+        assert_type(await inbox.top_voters(limit=3), list[Standing])
+
+
+async def deliveries(sandbox: Sandbox, url: str) -> None:
+    """What the sandbox sends."""
+    with sandbox.send_to(url, secret="whs_...", duplicates=0.5) as endpoint:
+        assert_type(await endpoint.send_test(), int | None)
+        assert_type(sandbox.vote(1001, query="?a=1"), int)
+        await endpoint.settled()
+        assert_type(endpoint.delivered, int)
+    connection = await sandbox.connect(url, secret="whs_...")
+    assert_type(connection.connection_id, str)
+    assert_type(await connection.disconnect(), int | None)
 
 
 def pictures() -> None:

@@ -1,0 +1,151 @@
+"""What the inbox guarantees, judged from outside: processes that are killed, and system calls."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import unused_port
+
+from rx_toppy.sandbox import Sandbox
+
+from . import BOT, ROOT, SECRET, WORDS, Life, command, kept, life, until
+
+
+def can_trace() -> bool:
+    """Whether system calls can be watched here."""
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "true"], capture_output=True, check=False).returncode == 0
+
+
+traced = pytest.mark.skipif(not can_trace(), reason="strace is not at work here")
+
+
+def handled(out: Path) -> list[int]:
+    """What a handler has written down."""
+    return [int(line) for line in out.read_text().split()] if out.exists() else []
+
+
+async def deliver(session: aiohttp.ClientSession, port: int, voter: int) -> int | None:
+    """Delivers a vote as v0 does, once: the status, or None where there was no answer."""
+    try:
+        async with session.post(
+            f"http://127.0.0.1:{port}/votes",
+            json={"bot": str(BOT), "user": str(voter), "type": "upvote"},
+            headers={"Authorization": WORDS},
+            timeout=aiohttp.ClientTimeout(5),
+        ) as answer:
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_three_kills_in_the_middle_of_300_deliveries(
+    path: Path, tmp_path: Path, seed: int
+) -> None:
+    """Each vote with a 2xx is handled; only the few whose handler ran at a kill are twice."""
+    rng = Random(seed)
+    out, port, voters = tmp_path / "handled", unused_port(), list(range(1, 301))
+    acknowledged: set[int] = set()
+    turns = iter(voters)
+
+    async def send(session: aiohttp.ClientSession) -> None:
+        for voter in turns:
+            while (status := await deliver(session, port, voter)) != 204:
+                assert status in (None, 503)
+                await asyncio.sleep(0.02)
+            acknowledged.add(voter)
+
+    async with aiohttp.ClientSession() as session:
+        sending = asyncio.gather(*(send(session) for _ in range(8)))
+        for moment in sorted(rng.sample(range(20, 280), 3)):
+            with life("receive", path, out, port) as receiver:
+                await until(lambda moment=moment: len(acknowledged) >= moment, 20)
+                receiver.kill()
+                before = set(acknowledged)
+                found = {vote.voter for vote in await kept(path)}
+                assert before <= found
+        with life("receive", path, out, port):
+            await asyncio.wait_for(sending, 20)
+            await until(lambda: set(voters) <= set(handled(out)), 20)
+            await asyncio.sleep(0.2)
+    times = Counter(handled(out))
+    assert set(times) == acknowledged == set(voters)
+    assert times.total() - 300 <= 3 * 5
+    assert max(times.values()) <= 4
+
+
+async def test_down_for_three_votes_a_live_one_first(
+    path: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """Killed, restarted, and the live vote comes before the history is fetched: none is missed."""
+    out = tmp_path / "handled"
+    arguments = (path, out, sandbox.base_url, sandbox.token, sandbox.bot_id)
+
+    async def begin(running: Life) -> str:
+        return f"http://127.0.0.1:{await running.hear()}/votes"
+
+    with life("reception", *arguments) as running:
+        with sandbox.send_to(await begin(running), secret=SECRET) as endpoint:
+            sandbox.vote(1)
+            await endpoint.settled()
+        await until(lambda: handled(out) == [1])
+        await until(lambda: sum("cursor" in one.query for one in sandbox.requests) >= 2)
+        running.kill()
+    for voter in (2, 3, 4):
+        sandbox.vote(voter)
+    with life("reception", *arguments) as running:
+        with sandbox.send_to(await begin(running), secret=SECRET) as endpoint:
+            sandbox.vote(5)
+            await endpoint.settled()
+        await until(lambda: len(handled(out)) >= 5)
+        running.kill()
+    with life("reception", *arguments) as running:
+        await begin(running)
+        await asyncio.sleep(0.3)
+    assert sorted(handled(out)) == [1, 2, 3, 4, 5]
+
+
+@traced
+async def test_a_sync_between_body_and_answer(path: Path, tmp_path: Path) -> None:
+    """Seen from outside: after the delivery is read, the disk is synced, then comes the 2xx."""
+    trace = tmp_path / "trace"
+    calls = "trace=fsync,fdatasync,read,recvfrom,recv,recvmsg,write,writev,sendto,send,sendmsg"
+    under = ("strace", "-f", "-s", "4096", "-o", str(trace), "-e", calls)
+    with life("receive_one", path, under=under) as receiver:
+        port = await receiver.hear()
+        async with aiohttp.ClientSession() as session:
+            assert await deliver(session, port, 777_000_777) == 204
+        await asyncio.to_thread(receiver.process.wait, 20)
+    lines = trace.read_text(errors="replace").splitlines()
+    read = next(n for n, line in enumerate(lines) if "777000777" in line and "recv" in line)
+    told = next(n for n, line in enumerate(lines) if "HTTP/1.1 204" in line and n > read)
+    synced = re.compile(r"(fsync|fdatasync)(\(\d+\)| resumed>\)) += 0")
+    assert [line for line in lines[read:told] if synced.search(line)]
+
+
+@traced
+async def test_a_burst_shares_a_sync(path: Path, tmp_path: Path) -> None:
+    """200 votes that come at once cost a few syncs, and not 200."""
+    trace = tmp_path / "trace"
+    under = ["strace", "-f", "-o", str(trace), "-e", "trace=fsync,fdatasync,write"]
+    await asyncio.to_thread(
+        subprocess.run,
+        under + command("burst", path, 200),
+        cwd=ROOT,
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    text = trace.read_text(errors="replace")
+    between = text[text.index('"begin\\n"') : text.index('"end\\n"')]
+    assert 1 <= len(re.findall(r"(?:fsync|fdatasync)\(", between)) <= 5
+    assert len(await kept(path)) == 200

@@ -1,0 +1,452 @@
+"""`VoteInbox.process`: every vote to the handler, in order, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import tracemalloc
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from reactivex import operators as ops
+
+from rx_toppy import InboxError, Vote, VoteInbox, iterate
+from rx_toppy.votes import processing
+
+from . import Handler, after, by_history, by_v0, by_v1, life, until
+from .conftest import MakeInbox
+
+
+async def fill(inbox: VoteInbox, votes: list[Vote]) -> None:
+    await asyncio.gather(*map(inbox.add, votes))
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+async def test_oldest_first(inbox: VoteInbox) -> None:
+    """Votes are handled in the order in which they were cast, not in that in which they came."""
+    votes = [by_history(voter, voter * 60) for voter in range(1, 31)]
+    Random(1).shuffle(votes)
+    await fill(inbox, votes)
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    await until(lambda: len(handler.returned) == 30)
+    assert handler.voters == list(range(1, 31))
+
+
+@pytest.mark.parametrize("most", [1, 4])
+async def test_the_votes_of_a_user_are_in_order(inbox: VoteInbox, most: int) -> None:
+    """However many run at a time, a user's votes are handled one after another, oldest first."""
+    votes = [by_history(voter, day * 43_200 + voter) for day in range(6) for voter in range(1, 6)]
+    Random(2).shuffle(votes)
+    await fill(inbox, votes)
+    handler = Handler(pause=0.002)
+    inbox.process(handler, most).subscribe()
+    await until(lambda: len(handler.returned) == 30)
+    assert handler.clashes == 0
+    for voter in range(1, 6):
+        times = [vote.at for vote in handler.votes if vote.voter == voter]
+        assert times == sorted(times)
+        assert len(times) == 6
+
+
+async def test_votes_of_unknown_users_are_handled(inbox: VoteInbox) -> None:
+    """A vote that does not say who cast it reaches the handler as well."""
+    await fill(inbox, [Vote(received_at=after(0)), Vote(received_at=after(1))])
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    await until(lambda: len(handler.returned) == 2)
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+async def test_so_many_at_a_time(inbox: VoteInbox, most: int) -> None:
+    """As many handlers run as may, and never more."""
+    await fill(inbox, [by_history(voter, voter) for voter in range(1, 31)])
+    handler = Handler(pause=0.01)
+    inbox.process(handler, max_concurrent=most).subscribe()
+    await until(lambda: len(handler.returned) == 30)
+    assert handler.most == most
+
+
+async def test_votes_that_come_later(inbox: VoteInbox) -> None:
+    """It goes on for ever: what is added while it runs is handled too."""
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    for voter in range(1, 6):
+        await inbox.add(by_history(voter, voter))
+        await until(lambda voter=voter: len(handler.returned) == voter)
+    assert handler.voters == [1, 2, 3, 4, 5]
+
+
+async def test_votes_of_another_inbox(make_inbox: MakeInbox) -> None:
+    """What somebody else adds to the file is found."""
+    one, other = make_inbox(), make_inbox()
+    await one.votes()
+    handler = Handler()
+    one.process(handler).subscribe()
+    await other.add(by_history(1))
+    await until(lambda: handler.returned == [1])
+
+
+async def test_votes_of_another_process(path: Path, inbox: VoteInbox) -> None:
+    """What another process adds to the file is found."""
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    with life("keep", path, 5) as keeper:
+        for _ in range(5):
+            await keeper.hear()
+        await until(lambda: len(handler.returned) == 5)
+    assert handler.voters == [1, 2, 3, 4, 5]
+
+
+async def test_a_vote_of_several_sources_is_handled_once(inbox: VoteInbox) -> None:
+    """Other records of a vote come before, while and after it is handled: once is enough."""
+    handler = Handler()
+    handler.gate.clear()
+    await inbox.add(by_v0(1))
+    inbox.process(handler).subscribe()
+    await until(lambda: handler.running.total() == 1)
+    await inbox.add(by_history(1))
+    handler.gate.set()
+    await until(lambda: handler.returned == [1])
+    await inbox.add(by_v1(1))
+    await asyncio.sleep(0.1)
+    assert handler.voters == [1]
+
+
+# --- outcomes ------------------------------------------------------------------------------------
+
+
+async def test_outcomes_are_a_stream(inbox: VoteInbox) -> None:
+    """Each try is an `Outcome`: subscribed to, it arrives after it is on disk."""
+    await fill(inbox, [by_history(1), by_history(2, 1)])
+    handler = Handler()
+    handler.failures[1] = 1
+    outcomes: list[Any] = []
+    inbox.process(handler).subscribe(outcomes.append)
+    await until(lambda: len(outcomes) == 3)
+    failed, other, done = outcomes
+    assert (failed.vote.voter, failed.status, failed.tries) == (1, "failed", 1)
+    assert str(failed.error) == "no luck with 1"
+    assert 0 < failed.retry_in <= 0.02
+    assert (other.vote.voter, other.status, other.tries, other.error) == (2, "done", 1, None)
+    assert (done.vote.voter, done.status, done.tries, done.retry_in) == (1, "done", 2, None)
+
+
+async def test_outcomes_by_async_for(inbox: VoteInbox) -> None:
+    """Iterated, it goes on as long as it is asked for more; leaving it stops it."""
+    await fill(inbox, [by_history(voter, voter) for voter in range(1, 11)])
+    handler = Handler()
+    seen = []
+    outcomes = aiter(inbox.process(handler))
+    async for outcome in outcomes:
+        seen.append(outcome.vote.voter)
+        if len(seen) == 3:
+            break
+    await outcomes.aclose()  # type: ignore[attr-defined]
+    count = len(handler.voters)
+    await asyncio.sleep(0.05)
+    assert seen == [1, 2, 3]
+    assert len(handler.voters) == count <= 4
+
+
+async def test_a_slow_reader_slows_the_handing_over(inbox: VoteInbox) -> None:
+    """Nobody asks for outcomes: nothing more is handled than may run at a time."""
+    await fill(inbox, [by_history(voter, voter) for voter in range(1, 31)])
+    handler = Handler()
+    outcomes = aiter(inbox.process(handler, max_concurrent=3))
+    await anext(outcomes)
+    await asyncio.sleep(0.1)
+    assert len(handler.voters) <= 6
+    await outcomes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_outcomes_can_be_composed(inbox: VoteInbox) -> None:
+    """`process` is an observable like any other: operators and `iterate` work on it."""
+    await fill(inbox, [by_history(voter, voter) for voter in range(1, 6)])
+    first = inbox.process(Handler()).pipe(ops.map(lambda one: one.vote.voter), ops.take(3))
+    assert [voter async for voter in iterate(first)] == [1, 2, 3]
+
+
+async def test_process_is_cold(inbox: VoteInbox) -> None:
+    """Nothing is handled before somebody subscribes; it can't be awaited, for it has no end."""
+    await inbox.add(by_history(1))
+    handler = Handler()
+    outcomes = inbox.process(handler)
+    await asyncio.sleep(0.05)
+    assert handler.voters == []
+    with pytest.raises(TypeError, match="no end"):
+        await outcomes
+    assert "inbox.process" in repr(outcomes)
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+async def test_dispose_cancels_what_runs(inbox: VoteInbox) -> None:
+    """Handlers that run are cancelled, and their votes are handed over again the next time."""
+    await fill(inbox, [by_history(voter, voter) for voter in range(1, 6)])
+    stuck = Handler()
+    stuck.gate.clear()
+    outcomes: list[Any] = []
+    subscription = inbox.process(stuck, 2).subscribe(outcomes.append)
+    await until(lambda: stuck.running.total() == 2)
+    subscription.dispose()
+    await until(lambda: stuck.running.total() == 0)
+    stuck.gate.set()
+    await asyncio.sleep(0.05)
+    assert stuck.voters == [1, 2]
+    assert stuck.returned == []
+    assert outcomes == []
+    handler = Handler()
+    inbox.process(handler).subscribe(outcomes.append)
+    await until(lambda: len(outcomes) == 5)
+    assert handler.returned == [1, 2, 3, 4, 5]
+    assert {outcome.tries for outcome in outcomes} == {1}
+
+
+async def test_close_completes(make_inbox: MakeInbox, inbox: VoteInbox) -> None:
+    """Closing the inbox cancels what runs and completes `process`; nothing is lost by it."""
+    await fill(inbox, [by_history(1), by_history(2, 1)])
+    stuck = Handler()
+    stuck.gate.clear()
+    ends: list[object] = []
+    inbox.process(stuck).subscribe(
+        on_error=ends.append, on_completed=lambda: ends.append("completed")
+    )
+    await until(lambda: stuck.running.total() == 1)
+    await inbox.close()
+    assert stuck.running.total() == 0
+    assert ends == ["completed"]
+    handler = Handler()
+    make_inbox().process(handler).subscribe()
+    await until(lambda: handler.returned == [1, 2])
+
+
+async def test_close_right_after_dispose(inbox: VoteInbox, make_inbox: MakeInbox) -> None:
+    """What was disposed of a moment ago is waited for, and the file is closed."""
+    await inbox.add(by_history(1))
+    stuck = Handler()
+    stuck.gate.clear()
+    subscription = inbox.process(stuck).subscribe()
+    await until(lambda: stuck.running.total() == 1)
+    subscription.dispose()
+    await inbox.close()
+    assert stuck.running.total() == 0
+    handler = Handler()
+    make_inbox().process(handler).subscribe()
+    await until(lambda: handler.returned == [1])
+
+
+async def test_close_ends_an_idle_async_for(inbox: VoteInbox) -> None:
+    """Whoever iterates and waits for votes is told the end."""
+    seen = []
+
+    async def run() -> None:
+        seen.extend([outcome async for outcome in inbox.process(Handler())])
+
+    task = asyncio.ensure_future(run())
+    await inbox.add(by_history(1))
+    await asyncio.sleep(0.1)
+    await inbox.close()
+    async with asyncio.timeout(5):
+        await task
+    assert [outcome.vote.voter for outcome in seen] == [1]
+
+
+async def test_what_was_done_is_never_handled_again(make_inbox: MakeInbox) -> None:
+    """The next life begins with what was not done."""
+    first = make_inbox()
+    await fill(first, [by_history(voter, voter) for voter in range(1, 11)])
+    some = first.process(Handler()).pipe(ops.take(4))
+    outcomes = [outcome async for outcome in iterate(some)]
+    await first.close()
+    handler = Handler()
+    make_inbox().process(handler).subscribe()
+    await until(lambda: len(handler.returned) >= 10 - len(outcomes))
+    assert set(handler.voters) | {one.vote.voter for one in outcomes} == set(range(1, 11))
+    assert not set(handler.voters) & {one.vote.voter for one in outcomes[:3]}
+
+
+async def test_what_ran_at_a_kill_runs_again(path: Path, inbox: VoteInbox) -> None:
+    """A process is killed while its handler has a vote: the next one's handler gets it."""
+    await fill(inbox, [by_history(1), by_history(2, 1)])
+    with life("handle", path) as process:
+        assert await process.hear() == 1
+        process.kill()
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    await until(lambda: handler.returned == [1, 2])
+
+
+# --- one at a time -------------------------------------------------------------------------------
+
+
+async def refusal(inbox: VoteInbox) -> Exception:
+    errors: list[Exception] = []
+    inbox.process(Handler()).subscribe(None, errors.append)
+    await until(lambda: errors)
+    return errors[0]
+
+
+async def test_a_second_process_is_refused(inbox: VoteInbox, make_inbox: MakeInbox) -> None:
+    """While a file's votes are handled, neither this inbox nor another one may begin to."""
+    handler = Handler()
+    subscription = inbox.process(handler).subscribe()
+    await asyncio.sleep(0.02)
+    for box in (inbox, make_inbox()):
+        error = await refusal(box)
+        assert isinstance(error, InboxError)
+        assert "votes.db are being handled already" in str(error)
+    await inbox.add(by_history(1))
+    await until(lambda: handler.returned == [1])
+    subscription.dispose()
+
+
+async def test_a_second_process_waits_a_moment(inbox: VoteInbox) -> None:
+    """One that has just been told to end may still be about it: the next one takes over."""
+    first, second = Handler(), Handler()
+    subscription = inbox.process(first).subscribe()
+    await inbox.add(by_history(1))
+    await until(lambda: first.returned == [1])
+    await asyncio.sleep(0.05)
+    inbox.process(second).subscribe()
+    subscription.dispose()
+    await inbox.add(by_history(2, 1))
+    await until(lambda: second.returned == [2])
+    assert first.returned == [1]
+
+
+async def test_another_process_is_refused_until_this_one_is_dead(
+    path: Path, inbox: VoteInbox
+) -> None:
+    """Its lock dies with it: the moment it is killed, the votes are free to be handled."""
+    await inbox.add(by_history(1))
+    with life("handle", path) as process:
+        assert await process.hear() == 1
+        assert isinstance(await refusal(inbox), InboxError)
+        process.kill()
+        handler = Handler()
+        inbox.process(handler).subscribe()
+        await until(lambda: handler.returned == [1])
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"handler": None}, TypeError),
+        ({"handler": "reward"}, TypeError),
+        ({"max_concurrent": 0}, ValueError),
+        ({"max_concurrent": 1.5}, TypeError),
+        ({"max_concurrent": True}, TypeError),
+        ({"tries": 0}, ValueError),
+        ({"tries": "5"}, TypeError),
+    ],
+)
+async def test_what_process_refuses(inbox: VoteInbox, arguments: Any, error: Any) -> None:
+    """An argument that can't be is refused where the call is made."""
+    with pytest.raises(error):
+        inbox.process(**({"handler": Handler()} | arguments))
+
+
+async def test_process_on_a_closed_inbox(inbox: VoteInbox) -> None:
+    """It ends with an error that says why."""
+    await inbox.close()
+    error = await refusal(inbox)
+    assert isinstance(error, InboxError)
+    assert "closed" in str(error)
+
+
+# --- many ----------------------------------------------------------------------------------------
+
+
+async def test_a_large_backlog(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """20,000 votes wait: a few hundred of them are in memory at a time."""
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr(processing, "LOOK_EVERY", 0.001)
+    for start in range(0, 20_000, 2_000):
+        votes = [by_history(voter, voter) for voter in range(start + 1, start + 2_001)]
+        await fill(inbox, votes)
+    del votes
+    asyncio.get_running_loop().set_debug(False)
+    count = 0
+    enough = asyncio.Event()
+
+    async def handler(vote: Vote) -> None:
+        nonlocal count
+        count += 1
+        if count == 1_500:
+            enough.set()
+
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        subscription = inbox.process(handler, max_concurrent=100).subscribe()
+        async with asyncio.timeout(30):
+            await enough.wait()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    subscription.dispose()
+    await asyncio.sleep(0.05)
+    assert peak - before < 4_000_000
+
+
+async def test_more_than_a_few_pages(inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of many reads is handled whole, each vote once, oldest first."""
+    monkeypatch.setattr(processing, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(processing, "CHUNK", 50)
+    votes = [by_history(voter % 70 + 1, voter * 43_200) for voter in range(490)]
+    await fill(inbox, votes)
+    handler = Handler()
+    inbox.process(handler, max_concurrent=20).subscribe()
+    await until(lambda: len(handler.returned) >= 490, 30)
+    await asyncio.sleep(0.05)
+    assert sorted(vote.at for vote in handler.votes) == [vote.at for vote in votes]
+    assert handler.clashes == 0
+    for voter in range(1, 71):
+        times = [vote.at for vote in handler.votes if vote.voter == voter]
+        assert times == sorted(times)
+
+
+async def test_one_user_does_not_hold_back_the_others(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More votes of one slow user wait than are read at a time: another one's is handled."""
+    monkeypatch.setattr(processing, "CHUNK", 20)
+    await fill(inbox, [by_history(1, day * 43_200) for day in range(100)])
+    await inbox.add(by_history(2, 10**7))
+    handler = Handler()
+    handler.gate.clear()
+    inbox.process(handler, max_concurrent=2).subscribe()
+    await until(lambda: 2 in handler.voters)
+    assert sorted(handler.voters) == [1, 2]
+
+
+@pytest.mark.parametrize("moved", [-1_700.0, 30.0], ids=["earlier", "later"])
+async def test_a_vote_whose_time_becomes_known_meanwhile(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch, moved: float
+) -> None:
+    """v0's votes wait, and the history says when they were cast: each is handled, once."""
+    monkeypatch.setattr(processing, "CHUNK", 20)
+    await fill(inbox, [by_v0(voter, voter * 3, late=1_800) for voter in range(1, 61)])
+    handler = Handler(pause=0.002)
+    handler.gate.clear()
+    inbox.process(handler, max_concurrent=2).subscribe()
+    await until(lambda: handler.running.total() == 2)
+    for voter in range(10, 61, 5):
+        assert not await inbox.add(by_history(voter, voter * 3 + 1_800 + moved))
+    handler.gate.set()
+    await until(lambda: len(handler.returned) >= 60)
+    await asyncio.sleep(0.1)
+    assert sorted(handler.voters) == list(range(1, 61))
