@@ -977,7 +977,7 @@ async def votes_are_handled_again(at: Office) -> AsyncGenerator[None, None]:
     reward, database = at.names["reward"], at.names["db"]
     noon = datetime(2026, 4, 1, 12, tzinfo=UTC)
     arrived = Vote(platform_id=5, received_at=noon + timedelta(minutes=34))
-    known = Vote(platform_id=5, created_at=noon, received_at=noon + timedelta(minutes=35))
+    known = Vote(platform_id=5, created_at=noon, received_at=arrived.received_at)
     tomorrow = Vote(platform_id=5, created_at=noon + timedelta(hours=12))
     for vote in (arrived, arrived, known, tomorrow, Vote(platform_id=6, created_at=noon)):
         await reward(vote)
