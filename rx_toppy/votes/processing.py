@@ -139,6 +139,7 @@ class Processing:
             if not error.is_passing:
                 raise
             log.warning("%s; trying again", error)
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _read_backlog(self) -> None:
         """Those that waited when it began, oldest first."""
