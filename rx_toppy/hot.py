@@ -14,7 +14,7 @@ from reactivex.subject import Subject
 from .home import Home
 from .observables import Endless, callbacks_of
 
-__all__ = ["HotStream"]
+__all__ = ["CountedStream", "HotStream"]
 
 T = TypeVar("T")
 
@@ -65,26 +65,21 @@ class HotStream(Endless[T], Subject[T]):
     def dispose(self) -> None:
         """Ignored: the stream ends with its client."""
 
-    def emit(self, value: T) -> int:
-        """Emits a value on the client's loop, where this is called. For the client.
-
-        Returns:
-            How many have taken it without raising; 0 where it has to wait for the present value.
-        """
+    def emit(self, value: T) -> None:
+        """Emits a value on the client's loop, where this is called. For the client."""
         with self.lock:
             if self._emitting:
                 self._waiting.append(value)
-                return 0
+                return
             self._emitting = True
         try:
-            taken = self._deliver(value)
             while True:
+                self._deliver(value)
                 with self.lock:  # so that nothing is left lying between this look and the flag
                     if not self._waiting:
                         self._emitting = False
-                        return taken
+                        return
                     value = self._waiting.popleft()
-                self._deliver(value)
         except BaseException:  # a KeyboardInterrupt, say: the stream goes on if the program does
             self._emitting = False
             raise
@@ -121,26 +116,45 @@ class HotStream(Endless[T], Subject[T]):
         with self.lock:
             self._listeners = tuple(one for one in self._listeners if one is not listener)
 
-    def _deliver(self, value: Any) -> int:
+    def _deliver(self, value: Any) -> None:
         if value is _END:
-            with self.lock:
-                self.is_stopped = True
-                listeners, self._listeners = self._listeners, ()
-            for listener in listeners:
-                listener.end(self._error)
-            return 0
-        taken = 0
+            self._end()
+            return
         for listener in self._listeners:
             if not listener.is_stopped:
                 try:
                     listener.on_next(value)
-                    taken += listener.on_next is not _nothing
                 except (Exception, asyncio.CancelledError):
                     log.exception("a subscriber of %r raised; the others are not touched", self)
-        return taken
+
+    def _end(self) -> None:
+        with self.lock:
+            self.is_stopped = True
+            listeners, self._listeners = self._listeners, ()
+        for listener in listeners:
+            listener.end(self._error)
 
     def __repr__(self) -> str:
         return f"<{self._label}: {len(self._listeners)} subscribers>"
+
+
+class CountedStream(HotStream[T]):
+    """A hot stream that knows how many subscribers have taken its last value, and did not raise."""
+
+    taken = 0
+
+    def _deliver(self, value: Any) -> None:
+        if value is _END:
+            self._end()
+            return
+        self.taken = 0
+        for listener in self._listeners:
+            if not listener.is_stopped:
+                try:
+                    listener.on_next(value)
+                    self.taken += listener.on_next is not _nothing
+                except (Exception, asyncio.CancelledError):
+                    log.exception("a subscriber of %r raised; the others are not touched", self)
 
 
 class Listener(abc.DisposableBase, Generic[T]):

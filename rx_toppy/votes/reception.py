@@ -133,7 +133,7 @@ class VoteReception:
         self.history = history
         self._outcomes: HotStream[Outcome] = HotStream(Home(), "outcomes")
         self._is_own_inbox = is_own_inbox
-        self._processing = outcomes.subscribe(self._tell, self._failed, self._finished)
+        self._processing = outcomes.subscribe(self._outcomes.emit, self._failed, self._finished)
         client.on_close(self.close)
 
     @property
@@ -166,9 +166,6 @@ class VoteReception:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    def _tell(self, outcome: Outcome) -> None:
-        self._outcomes.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
         log.error("votes are kept, but no longer handled", exc_info=error)

@@ -27,7 +27,7 @@ from multidict import istr
 from ..api.arguments import Seconds, count, seconds
 from ..events import VoteEvent
 from ..home import Home
-from ..hot import HotStream
+from ..hot import CountedStream, HotStream
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
 from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at, signing_key
 from .identity import AROUND, is_same_vote
@@ -154,8 +154,8 @@ class VoteWebhook:
         self._lookup = secrets
         self._clock: Callable[[], float] = time.time
         self._home = Home()
-        self._votes: HotStream[Vote] = HotStream(self._home, "webhook.votes")
-        self._integrations: HotStream[IntegrationCreated | IntegrationDeleted] = HotStream(
+        self._votes: CountedStream[Vote] = CountedStream(self._home, "webhook.votes")
+        self._integrations: CountedStream[IntegrationCreated | IntegrationDeleted] = CountedStream(
             self._home, "webhook.integrations"
         )
         self._recent = _Recent(max(AROUND, timedelta(seconds=2 * self._max_age)))
@@ -349,7 +349,8 @@ class VoteWebhook:
     def _hand_out(self, vote: Vote) -> None:
         """Makes a vote safe in the hands of whoever takes it."""
         if not self._recent.has(vote):
-            if not self._votes.emit(vote):
+            self._votes.emit(vote)
+            if not self._votes.taken:
                 raise Refused(
                     503, "nobody here takes votes: subscribe to webhook.votes, or give it an inbox"
                 )
@@ -366,7 +367,8 @@ class VoteWebhook:
             answer = await self._welcome(told)
             self._integrations.emit(told)
             return answer
-        if not self._integrations.emit(told):
+        self._integrations.emit(told)
+        if not self._integrations.taken:
             raise Refused(503, "nobody here takes this: subscribe to webhook.integrations")
         return _answer(204)
 

@@ -1,5 +1,8 @@
 """A server that is no bottleneck: ready-made answers out of a bare asyncio protocol.
 
+Only the vote history is made on the fly, out of a template: it is as long as its path says, as in
+`/of/1000000/api/v1/projects/@me/votes`.
+
 Run as a process of its own, it prints its port and serves until its standard input is closed.
 """
 
@@ -8,10 +11,20 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import ClassVar
+from urllib.parse import parse_qs
 
 import msgspec
 
 BOTS = 30_000
+VOTES = 100  # on a page of the history
+
+# The ids and the time are what is filled in. (Days are as good as they need to be.)
+VOTE = (
+    b'{"user_id":"8226924%012d","platform_id":"6612007%011d","weight":1,'
+    b'"created_at":"2026-01-17T%02d:%02d:%02d.34732Z",'
+    b'"expires_at":"2026-01-18T11:36:06.34732Z"}'
+)
+VOTES_PAGE = b'{"cursor":"%d","data":[' + b",".join([VOTE] * VOTES) + b"]}"
 
 
 def bot(number: int) -> dict[str, object]:
@@ -56,9 +69,30 @@ def page(limit: int, offset: int) -> bytes:
 def answer(body: bytes) -> bytes:
     """A whole response around a JSON body."""
     head = (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def history(target: bytes) -> bytes:
+    """The answer with a page of the vote history."""
+    path, _, query = target.partition(b"?")
+    total = int(path.split(b"/", 3)[2])
+    begin = int(parse_qs(query).get(b"cursor", [b"0"])[0])
+    if begin >= total:
+        return answer(b'{"cursor":"%d","data":[]}' % begin)
+    values = [begin + VOTES]
+    for number in range(begin, begin + VOTES):
+        hours, minutes, seconds = number // 3600 % 24, number // 60 % 60, number % 60
+        values += (number, number, hours, minutes, seconds)
+    return answer(VOTES_PAGE % tuple(values))
+
+
+def search(target: bytes) -> bytes:
+    """The answer to a search that is written otherwise than ours are."""
+    offset = parse_qs(target.partition(b"?")[2]).get(b"offset", [b"0"])[0]
+    return Server.ready[b"/api/bots?limit=500&offset=" + offset]
 
 
 class Server(asyncio.Protocol):
@@ -75,11 +109,13 @@ class Server(asyncio.Protocol):
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head, self.buffer = self.buffer[:end], self.buffer[end + 4 :]
             target = head.split(b" ", 2)[1]
-            if target.startswith(b"/slow"):
+            if target.startswith(b"/of/"):
+                self.transport.write(history(target))
+            elif target.startswith(b"/slow"):
                 reply = self.ready[target.removeprefix(b"/slow")]
                 asyncio.get_running_loop().call_later(0.05, self.transport.write, reply)
             else:
-                self.transport.write(self.ready[target])
+                self.transport.write(self.ready.get(target) or search(target))
 
 
 async def serve() -> None:
