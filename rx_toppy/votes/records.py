@@ -5,7 +5,7 @@ The connection comes last, so that `partial` makes a step of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import chain, compress
@@ -205,17 +205,11 @@ def _add(votes: Sequence[Vote], database: Connection) -> list[bool]:
     if not known and _are_different(votes):  # as nearly always
         _insert_all(votes, database)
         return [True] * len(votes)
-    fresh = _Fresh()
-    completed: dict[int, Vote] = {}
-    is_new = []
-    for place, vote in enumerate(votes):
-        rows = [(seq, completed.get(seq, record)) for seq, record in known.get(place, ())]
-        match = next((row for row in rows if is_same_vote(vote, row[1])), None)
-        if match is not None:
-            seq, record = match
-            completed[seq] = _complete(database, seq, record, vote)
-        is_new.append(match is None and fresh.add(vote))
-    _insert_all(fresh.votes, database)
+    together = _Together()
+    is_new = [together.take(vote, known.get(place, ())) for place, vote in enumerate(votes)]
+    for seq, vote in together.completed():
+        _update(database, seq, vote)
+    _insert_all(together.new(), database)
     return is_new
 
 
@@ -236,28 +230,60 @@ def _insert_all(votes: Sequence[Vote], database: Connection) -> None:
         start += count
 
 
-class _Fresh:
-    """The new ones of some votes, of which two may be the same."""
+class _Record(msgspec.Struct):
+    """A vote as it is, or will be, on disk; `seq` is its number there, None for a new one."""
+
+    seq: int | None
+    vote: Vote
+    is_completed: bool = False
+
+
+class _Together:
+    """Votes that come together, and the records that may be of the same ones: which is which."""
 
     def __init__(self) -> None:
-        self.votes: list[Vote] = []
-        self._places: dict[tuple[str, int | None], list[int]] = {}
+        self._records: list[_Record] = []
+        self._by_seq: dict[int, _Record] = {}
+        self._by_id: dict[tuple[str, int], list[_Record]] = {}
 
-    def add(self, vote: Vote) -> bool:
-        """Takes a vote; whether it is another one than those before."""
-        keys = (("id", vote.id), ("on platform", vote.platform_id), ("user", vote.user_id))
-        places = chain.from_iterable(self._places.get(key, ()) for key in keys)
-        same = next((place for place in places if is_same_vote(vote, self.votes[place])), None)
+    def take(self, vote: Vote, near: Iterable[tuple[int, Vote]]) -> bool:
+        """Takes a vote, beside the records near it; whether it is new."""
+        for seq, known in near:
+            if seq not in self._by_seq:
+                self._by_seq[seq] = self._add(_Record(seq, known))
+        found = (record for key in _keys(vote) for record in self._by_id.get(key, ()))
+        same = next((record for record in found if is_same_vote(vote, record.vote)), None)
         if same is None:
-            self.votes.append(vote)
-        else:
-            self.votes[same] = _merged(self.votes[same], vote)
-        for key in keys:
-            if key[1] is not None:
-                self._places.setdefault(key, []).append(
-                    len(self.votes) - 1 if same is None else same
-                )
-        return same is None
+            self._add(_Record(None, vote))
+            return True
+        whole = _merged(same.vote, vote)
+        if whole != same.vote:
+            same.vote, same.is_completed = whole, True
+            self._index(same)
+        return False
+
+    def new(self) -> list[Vote]:
+        """The new ones."""
+        return [record.vote for record in self._records if record.seq is None]
+
+    def completed(self) -> list[tuple[int, Vote]]:
+        """The records on disk of which more is known now."""
+        return [(r.seq, r.vote) for r in self._records if r.seq is not None and r.is_completed]
+
+    def _add(self, record: _Record) -> _Record:
+        self._records.append(record)
+        self._index(record)
+        return record
+
+    def _index(self, record: _Record) -> None:
+        for key in _keys(record.vote):
+            self._by_id.setdefault(key, []).append(record)
+
+
+def _keys(vote: Vote) -> list[tuple[str, int]]:
+    """What a vote is found by among others."""
+    ids = (("id", vote.id), ("on platform", vote.platform_id), ("user", vote.user_id))
+    return [(kind, id) for kind, id in ids if id is not None]
 
 
 @cache
@@ -310,17 +336,13 @@ def _near(votes: Sequence[Vote], database: Connection) -> dict[int, list[tuple[i
     return found
 
 
-def _complete(database: Connection, seq: int, known: Vote, told: Vote) -> Vote:
-    """Adds to a record what another source tells of the same vote; gives it as it is then."""
-    whole = _merged(known, told)
-    if whole != known:
-        # Its place in time stays: whoever reads on behind it would pass it over.
-        assignments = ", ".join(f"{name} = ?" for name in COLUMNS.split(", "))
-        database.execute(
-            f"UPDATE votes SET {assignments} WHERE seq = ?",  # noqa: S608
-            (*_row(whole)[1:], seq),
-        )
-    return whole
+def _update(database: Connection, seq: int, vote: Vote) -> None:
+    """Writes a record anew. Its place in time stays: who reads on behind it would pass it over."""
+    assignments = ", ".join(f"{name} = ?" for name in COLUMNS.split(", "))
+    database.execute(
+        f"UPDATE votes SET {assignments} WHERE seq = ?",  # noqa: S608
+        (*_row(vote)[1:], seq),
+    )
 
 
 def _merged(known: Vote, told: Vote) -> Vote:

@@ -438,9 +438,9 @@ async def _slow_body(content: Any) -> bytes:
             while size <= LARGEST_BODY and (chunk := await content.readany()):
                 chunks.append(chunk)
                 size += len(chunk)
-    except ContentEncodingError:
-        raise Refused(400, "the body is not compressed as it says") from None
     except Exception as error:
+        if isinstance(error.__cause__, ContentEncodingError):
+            raise Refused(400, "the body is not compressed as it says") from None
         # The network's fault and not the sender's: a 4xx would be the end of it.
         raise Refused(503, "the body did not come whole, or not in time") from error
     return b"".join(chunks)
