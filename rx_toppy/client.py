@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -578,12 +577,7 @@ class TopGG:
         self._home.bind()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:

@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from reactivex import Observable, abc
@@ -103,6 +102,7 @@ class VoteInbox:
         self._runs: set[Processing] = set()
         self._feeds: set[Feed] = set()
         self._history: Feed | None = None
+        self._closing: asyncio.Future[None] | None = None
 
     @property
     def path(self) -> Path:
@@ -124,6 +124,7 @@ class VoteInbox:
         """
         if not isinstance(vote, Vote):
             raise TypeError(f"add() takes a Vote, not {type(vote).__name__}")
+        self._check_open()
         is_new = await self._store.add(vote)
         if is_new:
             self._look()
@@ -340,8 +341,26 @@ class VoteInbox:
     async def close(self) -> None:
         """Ends its feeds and `process`, and closes the file once all that was begun is on disk.
 
-        It may be called any number of times.
+        It may be called any number of times, by a handler too: that is then cancelled.
         """
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def __aenter__(self) -> VoteInbox:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<VoteInbox {self._path.name}>"
+
+    def _check_open(self) -> None:
+        if self._home.closed:
+            raise InboxError("this inbox was closed")
+
+    async def _close(self) -> None:
         self._home.closed = True
         for feed in list(self._feeds):
             feed.dispose()
@@ -352,25 +371,10 @@ class VoteInbox:
         await self._store.close()
         self._look()
 
-    async def __aenter__(self) -> VoteInbox:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __repr__(self) -> str:
-        return f"<VoteInbox {self._path.name}>"
-
     def _begin(
         self, run: Callable[[Callable[[Vote], object]], Coroutine[Any, Any, None]], name: str
     ) -> Feed:
-        if self._home.closed:
-            raise InboxError("this inbox was closed")
+        self._check_open()
         feed = Feed(run, name)
         self._feeds.add(feed)
         feed.when_over(self._feeds.discard)
@@ -379,8 +383,7 @@ class VoteInbox:
     async def _process(
         self, handler: Handler, most: int, tries: int
     ) -> AsyncGenerator[Outcome, None]:
-        if self._home.closed:
-            raise InboxError("this inbox was closed")
+        self._check_open()
         self._home.bind()
         lock = self._store.path.with_name(self._store.path.name + ".lock")
         async with Ownership(lock):

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterable
 from datetime import datetime
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from reactivex import Observable
@@ -159,12 +158,7 @@ class VoteReception:
     async def __aenter__(self) -> VoteReception:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def _failed(self, error: Exception) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
+from reactivex import operators as ops
 
 from rx_toppy import (
     InboxError,
@@ -332,3 +333,23 @@ async def test_the_client_hears_of_what_the_history_brought(
     await until(lambda: len(sandbox.requests) >= before + 3)
     assert [event.vote.voter for event in events] == [1, 2]
     assert len(await kept(path)) == 2
+
+
+async def test_a_handler_may_close_its_inbox(path: Path) -> None:
+    """It is cancelled there and then, the inbox closes, and the vote waits for the next life."""
+    inbox = VoteInbox(path)
+    await inbox.add(Vote(platform_id=5))
+    after: list[str] = []
+
+    async def handler(_: Vote) -> None:
+        await inbox.close()
+        after.append("went on")
+
+    async with asyncio.timeout(5):
+        assert [outcome async for outcome in inbox.process(handler)] == []
+    assert after == []
+    with pytest.raises(InboxError):
+        await inbox.add(Vote(platform_id=6))
+    async with VoteInbox(path) as again:
+        outcomes = again.process(lambda _: asyncio.sleep(0)).pipe(ops.first())
+        assert (await outcomes).status == "done"
