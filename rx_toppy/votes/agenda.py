@@ -56,7 +56,7 @@ class Agenda(abc.DisposableBase, Generic[T]):
     def now(self) -> datetime:
         """The time, aware."""
         if isinstance(self._scheduler, VirtualTimeScheduler):
-            return self._scheduler.now
+            return self._scheduler.now.replace(tzinfo=UTC)  # it is UTC; reactivex 4 does not say so
         return datetime.now(UTC)
 
     def add(self, at: datetime, item: T) -> None:

@@ -309,8 +309,12 @@ class Store:
         database = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        # Each transaction is on the disk when it has ended, and not only on its way.
-        database.execute("PRAGMA synchronous = FULL")
+        try:
+            # Each transaction is on the disk when it has ended, and not only on its way.
+            database.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            database.close()
+            raise
         return database
 
 
