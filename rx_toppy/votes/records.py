@@ -50,8 +50,8 @@ COLUMNS = (
     "id, user_id, platform_id, weight, created_at, expires_at, received_at, project_id, is_test, "
     "query, source"
 )
-# As many rows go into one statement: each statement costs the event loop's thread two switches. A
-# number of rows of which there are few different ones, so that SQLite knows their statements.
+# So many rows go into one statement at the most, for each statement costs the event loop's thread
+# two switches. (Their numbers are powers of two: of those SQLite knows the statements already.)
 MOST_ROWS = 128
 
 
