@@ -3,8 +3,6 @@
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,34 +29,14 @@ from tests.webhook import (
     statuses,
 )
 
+from .test_lifecycle import is_listened_at, running
+
 MARK = "UNSIGNED-BODY"
 
 
 def new_client() -> TopGG:
     """A client that does nothing by itself."""
     return TopGG(StandaloneBot(5, server_count=1), token="a-token", autopost=False)
-
-
-async def is_listened_at(port: int) -> bool:
-    """Whether a connection to that port can be made."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
-        return False
-    writer.close()
-    return True
-
-
-@asynccontextmanager
-async def running(app: web.Application) -> AsyncIterator[str]:
-    """An application that listens, and the URL of deliveries."""
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/votes"
-    finally:
-        await runner.cleanup()
 
 
 # --- what is said of it in the log ---------------------------------------------------------------
@@ -122,10 +100,12 @@ async def test_in_an_application_it_closes_with_its_client() -> None:
     hook.votes.subscribe(lambda _: None, on_completed=lambda: ends.append(True))
     app = web.Application()
     hook.add_to(app)
-    async with running(app) as url, aiohttp.ClientSession() as session:
+    async with running(app) as base, aiohttp.ClientSession() as session:
         await client.close()
         assert ends == [True]
-        async with session.post(url, data=V0_BOT, headers=authorized("words")) as response:
+        async with session.post(
+            f"{base}/votes", data=V0_BOT, headers=authorized("words")
+        ) as response:
             assert response.status == 503
 
 
@@ -199,8 +179,8 @@ async def test_a_middleware_that_reads_the_body() -> None:
     app = web.Application(middlewares=[look])
     hook.add_to(app)
     async with (
-        running(app) as url,
-        aiohttp.request("POST", url, data=V1_VOTE, headers=signed(V1_VOTE)) as response,
+        running(app) as base,
+        aiohttp.request("POST", f"{base}/votes", data=V1_VOTE, headers=signed(V1_VOTE)) as response,
     ):
         assert response.status == 204
     assert bodies == [V1_VOTE]
