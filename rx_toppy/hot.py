@@ -148,6 +148,7 @@ class CountedStream(HotStream[T]):
             self._end()
             return
         self.taken = 0
+        # The loop of HotStream once more: to count there would cost a tenth of every event.
         for listener in self._listeners:
             if not listener.is_stopped:
                 try:

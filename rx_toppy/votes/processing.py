@@ -250,16 +250,16 @@ class Processing:
 
     async def _write(self, seq: int, state: int, tries: int, error: str | None = None) -> None:
         """Writes down what became of a vote, however long that takes: it has been handled."""
-        pause = 0
+        failures = 0
         while True:
             try:
                 await self._store.write(partial(records.set_state, seq, state, tries, error))
-            except InboxError as error_:
-                if self._is_over or not error_.is_passing:
+            except InboxError as failure:
+                if self._is_over or not failure.is_passing:
                     raise
-                pause += 1
+                failures += 1
                 log.exception("what became of a vote could not be written down; trying again")
-                await asyncio.sleep(backoff(pause, self._rng, first=0.5, longest=10.0))
+                await asyncio.sleep(backoff(failures, self._rng, first=0.5, longest=10.0))
             else:
                 return
 
