@@ -7,7 +7,7 @@ async with StandIn() as topgg:
 """
 
 from . import replies as fault
-from .proxy import Jitter
+from .proxy import Jitter, Proxy
 from .rates import most_in_window, violations
 from .replies import (
     FAULTS,
@@ -45,6 +45,7 @@ __all__ = [
     "FAULTS",
     "Answer",
     "Jitter",
+    "Proxy",
     "Reply",
     "Seen",
     "StandIn",

@@ -4,15 +4,80 @@ import asyncio
 import random
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from .wire import HOST, PREFIX, end, reset, stop_listening
 
 CHUNK = 1 << 16
 
 
-class Jitter:
-    """Hands bytes on to a port of this machine, each chunk towards it after a random delay.
+class Proxy:
+    """Hands bytes on to a port of this machine; what becomes of them on the way is its links'."""
+
+    def __init__(self, target_port: int) -> None:
+        self.port = 0
+        self._target_port = target_port
+        self._links: dict[AnyLink, asyncio.Task[None]] = {}
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def base_url(self) -> str:
+        """What to give a client as its base URL."""
+        return f"http://{HOST}:{self.port}{PREFIX}"
+
+    def link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> "AnyLink":
+        """What looks after a connection that has been accepted."""
+        raise NotImplementedError
+
+    async def cut_all(self) -> None:
+        """End all connections at once."""
+        links = dict(self._links)
+        for task in links.values():
+            task.cancel()
+        outcomes = await asyncio.gather(*links.values(), return_exceptions=True)
+        for link in links:
+            await link.cut()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def __aenter__(self) -> Self:
+        self._listener = await asyncio.start_server(self._accept, HOST, 0)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        await stop_listening(listener)
+        try:
+            await self.cut_all()
+        finally:
+            await listener.wait_closed()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = self.link(reader, writer)
+        self._links[link] = asyncio.get_running_loop().create_task(self._run(link))
+
+    async def _run(self, link: "AnyLink") -> None:
+        try:
+            await link.run(self._target_port)
+        finally:
+            del self._links[link]
+
+
+class AnyLink(Protocol):
+    """One client's connection, and whatever belongs to it."""
+
+    async def run(self, port: int) -> None: ...
+    async def cut(self) -> None: ...
+
+
+class Jitter(Proxy):
+    """Hands on each chunk towards the server after a random delay.
 
     What the client has sent arrives, even if it has left meanwhile, as on any network.
     `drop` is the chance that a kept-alive connection turns out to be gone when the next request
@@ -27,43 +92,16 @@ class Jitter:
         *,
         drop: float = 0.0,
     ) -> None:
-        self.port = 0
+        super().__init__(target_port)
         self.dropped = 0
         """How many connections have been dropped."""
-        self._target_port = target_port
         self._rng = rng
         self._delay = delay
         self._drop = drop
-        self._links: dict[Link, asyncio.Task[None]] = {}
-        self._listener: asyncio.Server | None = None
 
-    @property
-    def base_url(self) -> str:
-        """What to give a client as its base URL."""
-        return f"http://{HOST}:{self.port}{PREFIX}"
-
-    async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._accept, HOST, 0)
-        self.port = self._listener.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
-        await stop_listening(listener)
-        links = dict(self._links)
-        for task in links.values():
-            task.cancel()
-        outcomes = await asyncio.gather(*links.values(), return_exceptions=True)
-        for link in links:
-            await link.cut()
-        await listener.wait_closed()
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+    def link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> "Link":
+        """A link that is late and drops."""
+        return Link(self, reader, writer)
 
     async def latency(self) -> None:
         """Let the time pass that a chunk takes."""
@@ -78,16 +116,6 @@ class Jitter:
     def loses(self) -> bool:
         """Whether what comes by a dropped connection is lost."""
         return self._rng.random() < 0.5
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = Link(self, reader, writer)
-        self._links[link] = asyncio.get_running_loop().create_task(self._run(link))
-
-    async def _run(self, link: "Link") -> None:
-        try:
-            await link.run(self._target_port)
-        finally:
-            del self._links[link]
 
 
 class Link:
