@@ -174,7 +174,7 @@ CASES: dict[str, Case] = {
     "reset": both(FAULTS["reset"], LOST),
     "cut_off": Case(FAULTS["cut_off"], CUT, None),
     "garbage": both(FAULTS["garbage"], LOST),
-    "html": Case(FAULTS["html"], Failure(InvalidResponse, 200, says="Just a moment"), None),
+    "html": both(FAULTS["html"], Failure(InvalidResponse, 200, says="Just a moment")),
     "204": Case(FAULTS["204"], Failure(InvalidResponse, 204, says="empty"), None),
     "302": both(FAULTS["302"], Failure(InvalidResponse, 302, says="redirect")),
     "400": both(FAULTS["400"], Failure(InvalidRequest, 400, "Bad Request")),

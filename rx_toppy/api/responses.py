@@ -33,7 +33,7 @@ from ..models import Bot
 from ..models.fields import Id, IdText, digits
 from .limits import LONGEST_BLOCK
 
-__all__ = ["HTML", "Decoder", "failure", "retry_after", "said", "without"]
+__all__ = ["HTML", "Decoder", "failure", "refuse_page", "retry_after", "said", "without"]
 
 T = TypeVar("T")
 
@@ -312,9 +312,23 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+def refuse_page(body: bytes) -> None:
+    """Where no body is wanted any will do but a web page: a `ValueError` then.
+
+    A proxy that asks for a login, or is just being set up, answers so, with a 200 even; what was
+    posted has not reached top.gg.
+    """
+    if _is_page(body):
+        raise ValueError(_words(body))
+
+
+def _is_page(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
 def _not_json(body: bytes, error: Exception) -> str:
     if not body.strip():
         return "an empty body where JSON was expected"
-    if body.lstrip()[:1] == b"<":
+    if _is_page(body):
         return f"{_words(body)}, where JSON was expected"
     return f"a body that is no JSON: {error}"

@@ -26,7 +26,7 @@ from ..home import Home
 from .deadlines import Deadlines
 from .gate import Gate
 from .limits import RateLimit, Ticket
-from .responses import failure, without
+from .responses import failure, refuse_page, without
 from .retries import pause_before_retry
 from .routes import Request, Route
 
@@ -330,9 +330,10 @@ class Transport:
                 token=self._token,
                 is_v1=route.is_v1,
             )
-        if route.decoder is None:
-            return None  # type: ignore[return-value]
         try:
+            if route.decoder is None:
+                refuse_page(body)
+                return None  # type: ignore[return-value]
             return route.decoder(body)
         except ValueError as reason:
             text = without(self._token, f"top.gg sent {reason}")

@@ -300,13 +300,25 @@ async def test_what_is_no_project_is_an_invalid_response(
     assert (error.status, error.method) == (200, "GET")
 
 
-@pytest.mark.parametrize("body", [b"done", b"<html></html>", b'{"a": ', b"[1]"])
+@pytest.mark.parametrize("body", [b"done", b"", b'{"a": ', b"[1]"])
 async def test_what_is_said_of_a_success_is_of_no_interest(
     body: bytes, topgg: StandIn, make_client: MakeClient
 ) -> None:
     """Where there is nothing to emit, any 2xx will do, whatever its body."""
     topgg.default(status(200, body))
     assert await make_client().project.post_metrics(5) is None
+
+
+@pytest.mark.parametrize("call", ["post_metrics", "post_stats"])
+async def test_a_web_page_is_no_success(call: str, topgg: StandIn, make_client: MakeClient) -> None:
+    """A proxy's page with a 200 does not mean that top.gg has got what was posted."""
+    topgg.default(html(200))
+    client = make_client()
+    error = await awaited(
+        client.project.post_metrics(5) if call == "post_metrics" else client.post_stats()
+    )
+    assert type(error) is InvalidResponse
+    assert "an HTML page" in str(error)
 
 
 # --- one vote ---
