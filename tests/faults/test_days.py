@@ -1,0 +1,35 @@
+"""Days in which things fail: what was promised is kept, whatever the seed."""
+
+from __future__ import annotations
+
+import pytest
+
+from .autopost_day import autopost_day, autopost_day_v1
+from .storm import storm
+from .weather import Fate
+
+
+def test_a_day_of_autopost_with_five_in_a_hundred_failing() -> None:
+    """48 beats, each of them posted on time, with the number of its moment."""
+    assert autopost_day(1, interval=1_800.0).startswith("48 beats")
+
+
+def test_a_day_of_autopost_with_a_quarter_failing() -> None:
+    """Rounds fail, and are tried again; no beat is left out."""
+    autopost_day(3, interval=900.0, rate=0.25)
+
+
+def test_a_day_of_v1_with_three_outages() -> None:
+    """The history has no hole."""
+    autopost_day_v1(1)
+
+
+def test_a_storm() -> None:
+    """Every call ends in time with the truth or an error of ours; polls miss and repeat nothing."""
+    storm(1, hours=0.5)
+
+
+def test_what_is_late_is_found() -> None:
+    """With everything failing there is no post, and the day says so."""
+    with pytest.raises(AssertionError, match="nothing was posted at 0 s"):
+        autopost_day(1, interval=3_600.0 * 6, rate=1.0, kinds=[Fate.HALF_OPEN])
