@@ -23,7 +23,12 @@ EARLY = 0.001  # a time of day has microseconds, the loop's has more
 
 
 def autopost_day(
-    seed: int, *, interval: float = 600.0, rate: float = 0.05, kinds: Sequence[Fate] = FAULTS
+    seed: int,
+    *,
+    interval: float = 600.0,
+    rate: float = 0.05,
+    kinds: Sequence[Fate] = FAULTS,
+    hours: float = 24.0,
 ) -> str:
     """Each beat of the day has its post on time, with the number of that moment."""
 
@@ -40,8 +45,8 @@ def autopost_day(
         top = {"on_request": arrived}
         async with in_virtual_time(weather, sandbox=top, interval=interval) as world:
             told = _counted(world)
-            await asyncio.sleep(DAY)
-            beats = int(DAY / interval)
+            await asyncio.sleep(hours * HOUR)
+            beats = int(hours * HOUR / interval)
             latest = 0.0
             for beat in (interval * number for number in range(beats)):
                 of_beat = [(at, count) for at, count in arrivals if beat <= at < beat + interval]

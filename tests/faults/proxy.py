@@ -12,6 +12,7 @@ from .weather import Fate, Weather
 
 __all__ = ["FaultProxy"]
 
+DRIPPING = 1_000  # bytes of a chunk that come one at a time: the head, and the beginning of a body
 LAST_BYTES = 1.0  # seconds that whoever is left may take to read them
 
 
@@ -132,10 +133,12 @@ class FaultLink:
             writer.write(data)
             await writer.drain()
             return
-        for byte in data:
+        for byte in data[:DRIPPING]:
             writer.write(bytes((byte,)))
             await writer.drain()
             await asyncio.sleep(0)  # so that the other side finds this one by itself
+        writer.write(data[DRIPPING:])
+        await writer.drain()
 
     async def _send_again(self) -> None:
         """Sends the same bytes once more, as somebody does who has not heard the answer."""

@@ -32,4 +32,4 @@ def test_a_storm() -> None:
 def test_what_is_late_is_found() -> None:
     """With everything failing there is no post, and the day says so."""
     with pytest.raises(AssertionError, match="nothing was posted at 0 s"):
-        autopost_day(1, interval=3_600.0 * 6, rate=1.0, kinds=[Fate.HALF_OPEN])
+        autopost_day(1, rate=1.0, kinds=[Fate.HALF_OPEN], hours=0.5)

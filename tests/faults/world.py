@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from rx_toppy import StandaloneBot, TopGG
 from rx_toppy.sandbox import Sandbox
-
 from tests.virtual import run_virtual
 
 from .proxy import FaultProxy
