@@ -32,7 +32,7 @@ from .decoding import decoding
 from .fanning import fan_out
 from .history import history
 from .importing import importing
-from .intake import durable, webhook
+from .intake import durable, shared, webhook
 from .measuring import Bench, growth_lines
 
 GROUPS: tuple[Callable[[Bench], Awaitable[None]], ...] = (
@@ -43,6 +43,7 @@ GROUPS: tuple[Callable[[Bench], Awaitable[None]], ...] = (
     history,
     webhook,
     durable,
+    shared,
     importing,
 )
 

@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -28,6 +29,8 @@ INBOXES = {
     100_000: "durable intake, 100,000 in the inbox",
     1_000_000: "durable intake, 1,000,000 in the inbox",
 }
+
+SHARED = "durable intake, two processes with one inbox"
 
 MANY = 10_000  # deliveries in a round
 ROUNDS = 9
@@ -158,6 +161,29 @@ async def durable(bench: Bench) -> None:
             row.growth = Growth("votes in the inbox", size, with_work=False)
             row.note = f"CPU {statistics.median(own.cpu):.0f} us a vote, writing included"
             bench.add(row)
+
+
+async def shared(bench: Bench) -> None:
+    """Two processes that keep their votes in one file, both loaded at the same time."""
+    if not bench.wanted(SHARED):
+        return
+    rates = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "shared.db")
+        async with AsyncExitStack() as stack:
+            pairs = []
+            for _ in range(2):
+                load = await stack.enter_async_context(child("load"))
+                server = await stack.enter_async_context(child("receivers", "inbox", path))
+                pairs.append((load, Receiver(server, int(await server.line()), "v1")))
+            batches = count(0, MANY)
+            for number in range(1 + (2 if bench.quick else 5)):
+                begun = time.perf_counter()
+                await asyncio.gather(*(one.take(load, next(batches)) for load, one in pairs))
+                if number:
+                    rates.append(2 * MANY / (time.perf_counter() - begun))
+    note = "both together; making the requests is in it"
+    bench.add(Row(name=SHARED, unit="votes/s", ours=statistics.median(rates), note=note))
 
 
 async def fill(path: str, size: int) -> None:

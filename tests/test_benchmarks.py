@@ -1,0 +1,42 @@
+"""The benchmarks run, and what they write can be read: what they say is for people to judge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def benchmarks(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs them as a person would."""
+    command = [sys.executable, "-m", "tests.benchmarks", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_row_is_printed_written_and_drawn(tmp_path: Path) -> None:
+    """A line with ours, the floor and the goal; the same as JSON; and a chart."""
+    numbers, chart = tmp_path / "numbers.json", tmp_path / "chart.png"
+    done = benchmarks("decoding", "--quick", "--json", numbers, "--plot", chart)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, *lines = done.stdout.splitlines()
+    assert head.split()[:3] == ["what", "ours", "floor"]
+    written: dict[str, Any] = json.loads(numbers.read_text())
+    assert written["about"]["quick"] is True
+    assert written["rows"]
+    for row in written["rows"]:
+        assert any(line.startswith(row["name"]) for line in lines)
+        assert row["ours"] > 0
+        assert row["is_met"] == (row["ratio"] <= row["goal"]["limit"]) or row["goal"]["at_least"]
+    assert chart.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_there_is_not_is_said_before_anything_runs(tmp_path: Path) -> None:
+    """A row or a folder that is not there is an error in the user's words."""
+    assert "there is no row with nonsense in its name" in benchmarks("nonsense").stderr
+    nowhere = benchmarks("decoding", "--json", tmp_path / "no" / "numbers.json")
+    assert nowhere.returncode == 2
+    assert "there is no folder" in nowhere.stderr
