@@ -33,6 +33,7 @@ from .models import (
     User,
     Vote,
 )
+from .models.displayed import Listed
 from .options import (
     Search,
     checked_limits,
@@ -261,9 +262,13 @@ class TopGG:
             >>> for voter in await client.fetch_votes():
             ...     print(voter.username)
         """
-        return self._own_call(
-            lambda: routes.FETCH_VOTES.request(id=self._host.user_id), "fetch_votes"
-        )
+
+        async def send() -> list[SimpleUser]:
+            request = routes.FETCH_VOTES.request(id=self._host.user_id)
+            voters = await self._transport.send(request)
+            return Listed(voters)
+
+        return Call(self._home, send, "fetch_votes")
 
     def upvote_check(self, user: UserLike) -> Call[IndividualUserVoteResult]:
         """Whether a user voted for this bot within the last 12 hours.
@@ -583,6 +588,20 @@ class TopGG:
     def __repr__(self) -> str:
         state = "closed" if self._home.closed else "open"
         return f"<TopGG for {self._host.bot!r}: {state}, {self._autopost!r}>"
+
+    def _repr_html_(self) -> str:
+        # Loaded when it is needed, which most programs never do.
+        from .display.client import state
+
+        html = state(
+            self._host.bot,
+            is_closed=self._home.closed,
+            usage=self._transport.usage(),
+            autopost=self._autopost,
+            last_post=self._poster.last,
+            now=self._home.clock(),
+        )
+        return str(html)
 
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)  # none where it could not be made

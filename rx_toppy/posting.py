@@ -90,12 +90,17 @@ async def post_samples(
 
 
 class Poster:
-    """Counts a bot's guilds and posts them, whole or shard by shard."""
+    """Counts a bot's guilds and posts them, whole or shard by shard.
+
+    Attributes:
+        last: The last post that was told of.
+    """
 
     def __init__(self, host: Host, transport: Transport, events: EventStream) -> None:
         self._host = host
         self._transport = transport
         self._events = events
+        self.last: PostEvent | None = None
 
     async def ready(self) -> None:
         """Waits until the bot can be counted."""
@@ -175,7 +180,8 @@ class Poster:
 
     def tell(self, payload: BotStatsPayload) -> None:
         """Says on the events that a post is done."""
-        self._events.emit(PostEvent(payload))
+        self.last = PostEvent(payload)
+        self._events.emit(self.last)
 
     async def _post(self, body: object, *, patient: bool) -> None:
         request = routes.POST_STATS.request(body=body, id=self._host.user_id)

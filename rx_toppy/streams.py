@@ -20,6 +20,7 @@ from reactivex import abc
 from .errors import ClientClosed
 from .home import Home, running_loop
 from .iteration import demand
+from .models.displayed import Listed
 from .observables import Endless, Ours, callbacks_of
 
 __all__ = ["Call", "Items", "Paged", "Poll"]
@@ -193,7 +194,7 @@ class Paged(Items[T_co]):
 
     async def _all(self) -> list[T_co]:
         async with aclosing(self._items()) as items:
-            return [item async for item in items]
+            return Listed([item async for item in items])
 
     def __repr__(self) -> str:
         return f"<{self._said()}: not sent; use async for, await it for a list, or .subscribe()>"

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from ..errors import ClientClosed, Ratelimited
-from .limits import Limiter, RateLimit, Ticket
+from .limits import Budget, Limiter, RateLimit, Ticket
 
 __all__ = ["Gate"]
 
@@ -115,6 +115,23 @@ class Gate:
         if wait > self._max_wait:
             raise Ratelimited(wait, internal=True, method=method, url=url)
         return wait
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self._limiter.waiters
+
+    def budgets(self, now: float) -> list[Budget]:
+        """What is left of each limit."""
+        return self._limiter.budgets(now)
+
+    def blocked_for(self, now: float) -> float:
+        """For how many seconds more a 429 forbids everything, 0 where none does."""
+        return max(0.0, self._limiter.blocked_until - now)
+
+    def held_for(self, now: float) -> dict[str, float]:
+        """For how many seconds more a 429 forbids a route alone, by route."""
+        return {route: until - now for route, until in dict(self._held).items() if until > now}
 
     def close(self) -> None:
         """Sends all who wait away."""

@@ -28,7 +28,7 @@ import msgspec
 
 from .arguments import Seconds, count, seconds
 
-__all__ = ["DEFAULT_RATE_LIMITS", "Limiter", "RateLimit", "Ticket"]
+__all__ = ["DEFAULT_RATE_LIMITS", "Budget", "Limiter", "RateLimit", "Ticket"]
 
 # A send that nobody waits for any more is believed to arrive within this many seconds of leaving.
 GIVEN_UP = 1.0
@@ -71,6 +71,21 @@ The token's budget is shared by every process that uses it: give each its part w
 """
 
 
+class Budget(msgspec.Struct, frozen=True):
+    """What is left of a limit at some moment.
+
+    Attributes:
+        limit: The limit.
+        left: How many requests may leave at that very moment.
+        free_in: Seconds until one may, 0 where some are left; None where all places are in flight,
+            so that the first answer decides.
+    """
+
+    limit: RateLimit
+    left: int
+    free_in: float | None
+
+
 class Window:
     """One limit's places: how many are in flight, and when the others ended."""
 
@@ -97,6 +112,17 @@ class Window:
             insort(self.ended, at)
         else:
             self.ended.append(at)
+
+    def left(self, now: float) -> tuple[int, float | None]:
+        """How many sends may leave now, and in how many seconds the next one may: see `Budget`.
+
+        It changes nothing, so that any thread may ask.
+        """
+        held = [at + self.per for at in tuple(self.ended) if at + self.per > now]
+        left = max(0, self.calls - self.in_flight - len(held))
+        if left:
+            return left, 0.0
+        return 0, held[0] - now if held else None
 
     def free_at(self, now: float, ahead: int = 0) -> float:
         """The earliest time at which a place is free for a send with `ahead` others before it.
@@ -266,6 +292,11 @@ class Limiter:
         """All who wait, in order of arrival."""
         tickets = [t for lane in self._lanes.values() for t in lane.waiting if not t.left]
         return sorted(tickets, key=lambda ticket: ticket.number)
+
+    def budgets(self, now: float) -> list[Budget]:
+        """What is left of each limit; a 429's block is another matter: `blocked_until`."""
+        windows = zip(self._limits, self._windows, strict=True)
+        return [Budget(limit, *window.left(now)) for limit, window in windows]
 
     def block(self, until: float, now: float) -> None:
         """top.gg said 429: nothing goes out before `until` (a day from now at the most)."""

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import aiohttp
+import msgspec
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH
 from multidict import CIMultiDict
 from yarl import URL
@@ -25,12 +26,12 @@ from ..events import EventStream, RequestEvent
 from ..home import Home
 from .deadlines import Deadlines
 from .gate import Gate
-from .limits import RateLimit, Ticket
+from .limits import Budget, RateLimit, Ticket
 from .responses import failure, refuse_page, without
 from .retries import pause_before_retry
 from .routes import Request, Route
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "Usage"]
 
 T = TypeVar("T")
 Answer = tuple[int, Any, bytes]
@@ -50,6 +51,26 @@ DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 # Timeouts are ours, one for each attempt: aiohttp's own would only cost time.
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a client has sent, and may send, at some moment.
+
+    Attributes:
+        sends: How many requests have been on the wire, each repetition counted.
+        failed: How many of these ended with an error.
+        waiting: How many calls wait for the rate limits.
+        budgets: What is left of each limit.
+        blocked_for: Seconds for which a 429 forbids everything, 0 where none does.
+        held: Seconds for which a 429 forbids one route alone, by route.
+    """
+
+    sends: int
+    failed: int
+    waiting: int
+    budgets: list[Budget]
+    blocked_for: float
+    held: dict[str, float]
 
 
 class Transport:
@@ -100,6 +121,8 @@ class Transport:
         self._pauses: set[asyncio.Future[None]] = set()
         self._one_at_a_time = asyncio.Lock()
         self._calls = 0
+        self._sends = 0
+        self._failed = 0
         self._idle: asyncio.Future[None] | None = None
         home.release = self.release
 
@@ -107,6 +130,20 @@ class Transport:
     def is_open(self) -> bool:
         """Whether there is a session of our own that somebody has to close."""
         return self._keeper is not None
+
+    def usage(self) -> Usage:
+        """What was sent, and what may be sent now; from any thread, and after the end too."""
+        loop = self._home.loop
+        now = 0.0 if loop is None else loop.time()  # without a loop nothing was sent yet
+        gate = self._gate
+        return Usage(
+            self._sends,
+            self._failed,
+            gate.waiting,
+            gate.budgets(now),
+            gate.blocked_for(now),
+            gate.held_for(now),
+        )
 
     async def send(self, request: Request[T], *, patient: bool = False) -> T:
         """Sends a request, again where it may be and it helps, and gives what its body means.
@@ -352,7 +389,10 @@ class Transport:
         error: ToppyError | None,
     ) -> None:
         """A send is over: its place, what it means for others, and the event."""
-        status = error.status if error is not None else status
+        self._sends += 1
+        if error is not None:
+            status = error.status
+            self._failed += 1
         now = loop.time()
         if isinstance(error, Ratelimited):  # before its place is given back: nobody may go now
             if request.route.has_own_limit:

@@ -9,12 +9,24 @@ from typing import Any, overload
 import msgspec
 from msgspec import field
 
-from .fields import Id, IdTexts, Text, TextItems, UserCache, Whole, aware, digits, short_repr
+from .displayed import Displayed
+from .fields import (
+    Id,
+    IdTexts,
+    Text,
+    TextItems,
+    UserCache,
+    Whole,
+    avatar_url,
+    aware,
+    digits,
+    short_repr,
+)
 
 __all__ = ["Bot", "BotSearchResults"]
 
 
-class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Bot(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bot as top.gg lists it. Any attribute but `id` may be None.
 
     Attributes:
@@ -70,6 +82,11 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.user_avatar or self.default_avatar
 
     @property
+    def avatar_url(self) -> str:
+        """Where its avatar lies; Discord's default where it has none."""
+        return avatar_url(self.id, self.avatar, self.discriminator)
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """What it is about, in top.gg's words."""
         return self._tags or ()
@@ -120,7 +137,7 @@ def _ids(texts: IdTexts) -> tuple[int, ...]:
     return tuple(id for id in map(digits, texts or ()) if id is not None)
 
 
-class BotSearchResults(msgspec.Struct, frozen=True, kw_only=True):
+class BotSearchResults(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """One page of a search: a sequence of bots.
 
     Attributes:

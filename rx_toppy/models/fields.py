@@ -47,7 +47,7 @@ def aware(text: str | None) -> datetime | None:
         return None
     try:
         moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # half of a character is no date
         return None
     return moment if moment.tzinfo is not None else None
 

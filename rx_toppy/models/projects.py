@@ -8,12 +8,13 @@ from math import isfinite
 import msgspec
 from msgspec import field
 
+from .displayed import Displayed
 from .fields import Id, Text, TextItems, Whole, aware, short_repr
 
 __all__ = ["Announcement", "Project"]
 
 
-class Project(msgspec.Struct, frozen=True, kw_only=True):
+class Project(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """A bot, server or game as top.gg's v1 API has it. Any attribute but `id` may be None.
 
     Attributes:

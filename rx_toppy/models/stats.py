@@ -7,12 +7,13 @@ from typing import TypedDict
 import msgspec
 from msgspec import field
 
+from .displayed import Displayed
 from .fields import Whole, short_repr
 
 __all__ = ["BotStats", "BotStatsPayload", "StatsDict"]
 
 
-class BotStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class BotStats(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bot's statistics, as top.gg has them.
 
     Attributes:
@@ -46,7 +47,7 @@ class StatsDict(TypedDict):
     shard_count: int
 
 
-class BotStatsPayload(msgspec.Struct, frozen=True):
+class BotStatsPayload(Displayed, msgspec.Struct, frozen=True):
     """Statistics that were posted. `int()` of it is the number of servers.
 
     Attributes:

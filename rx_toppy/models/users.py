@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
+from .displayed import Displayed
 from .fields import Id, Text, UserCache, avatar_url, short_repr
 
 __all__ = ["IndividualUserVoteResult", "SimpleUser", "Socials", "User"]
@@ -22,7 +23,7 @@ class Socials(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     twitter: Text = None
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
+class User(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """A user's profile on top.gg. Any attribute but `id` may be None.
 
     Attributes:
@@ -90,7 +91,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return short_repr(self, "id", "name", "certified", "supporter")
 
 
-class SimpleUser(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class SimpleUser(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A voter, as the list of the last thousand shows them.
 
     Attributes:
@@ -117,7 +118,7 @@ class SimpleUser(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return short_repr(self, "id", "username")
 
 
-class IndividualUserVoteResult(msgspec.Struct, frozen=True, gc=False):
+class IndividualUserVoteResult(Displayed, msgspec.Struct, frozen=True, gc=False):
     """Whether a user voted within the last 12 hours; truthy when they did.
 
     Example:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import field
 
+from .displayed import Displayed
 from .fields import Text, UserCache, Whole, aware, short_repr
 
 __all__ = ["Vote", "VoteSource", "VoteStatus"]
@@ -19,7 +20,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Vote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Vote(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One vote. What its source does not know is None.
 
     Attributes:
@@ -86,7 +87,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return short_repr(self, "id", "user_id", "platform_id", "weight", "created_at", "source")
 
 
-class VoteStatus(msgspec.Struct, frozen=True, kw_only=True):
+class VoteStatus(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """A user's vote that still counts: it is less than 12 hours old.
 
     Attributes:

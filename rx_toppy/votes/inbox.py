@@ -21,6 +21,7 @@ from ..errors import InboxError
 from ..home import Home
 from ..iteration import iterate
 from ..models import Vote
+from ..models.displayed import Listed
 from ..streams import Call, Paged, Poll
 from . import records
 from .counting import Standing
@@ -336,7 +337,11 @@ class VoteInbox:
         """
         count(limit, "top_voters(limit=...)", least=1)
         step = partial(records.top_voters, _start(since), limit)
-        return Call(self._home, partial(self._store.read, step), "inbox.top_voters", limit)
+
+        async def read() -> list[Standing]:
+            return Listed(await self._store.read(step))
+
+        return Call(self._home, read, "inbox.top_voters", limit)
 
     async def close(self) -> None:
         """Ends its feeds and `process`, and closes the file once all that was begun is on disk.
