@@ -70,7 +70,8 @@ class Gate:
                 raise waiter.closed()
         except BaseException:
             limiter.leave(ticket)
-            self._wake(loop)
+            if limiter is self._limiter:  # else its loop was closed, and this is being collected
+                self._wake(loop)
             raise
         finally:
             if expiry is not None:

@@ -160,6 +160,13 @@ class Lane:
         self.length += by
         self._limiter.waiters += by
 
+    def leave(self, ticket: Ticket) -> None:
+        """One who waited does not any more. (During a block nobody's turn comes to notice.)"""
+        ticket.left = True
+        self.grow(-1)
+        if len(self.waiting) > 2 * self.length:
+            self.waiting = deque([one for one in self.waiting if not one.left])
+
     def count_before(self, ticket: Ticket, *, is_last: bool) -> int:
         """How many wait here that came before `ticket` (all others, if it came last of all)."""
         if is_last:
@@ -167,7 +174,7 @@ class Lane:
         return sum(1 for t in self.waiting if not t.left and t.number < ticket.number)
 
     def head(self) -> Ticket | None:
-        """Who is next; those who left are swept away here."""
+        """Who is next."""
         waiting = self.waiting
         while waiting and waiting[0].left:
             waiting.popleft()
@@ -268,8 +275,7 @@ class Limiter:
             for window in ticket.lane.windows:
                 window.in_flight -= 1
         elif not ticket.left:
-            ticket.left = True
-            ticket.lane.grow(-1)
+            ticket.lane.leave(ticket)
 
     def wait(self, ticket: Ticket, now: float) -> float:
         """The least number of seconds that a ticket still waits, as things stand.

@@ -203,10 +203,12 @@ class Transport:
                 await self.pause(pause)
         finally:
             error = None  # its traceback has this frame: each would keep the other alive
-            self._left()
+            self._left(loop)
 
-    def _left(self) -> None:
+    def _left(self, loop: asyncio.AbstractEventLoop) -> None:
         """A call is over; `close` may be waiting for the last one."""
+        if loop is not self._home.loop:
+            return  # it was under way when its loop was closed, and is being collected
         self._calls -= 1
         if self._idle is not None and self._calls == 0:
             _succeed(self._idle)
@@ -221,16 +223,16 @@ class Transport:
             ToppyError: as `send` does.
         """
         route, url = request.route, self._base_url + request.target
-        self._home.bind()
+        loop = self._home.bind()
         self._calls += 1
         try:
             async with self._one_at_a_time:
-                loop = self._home.bind()  # it may have been closed while another was sent
+                self._home.bind()  # it may have been closed while another was sent
                 while wait := self._gate.held(route.path, loop.time(), route.method, url):
                     await self.pause(wait)
                 return await self.send(request)
         finally:
-            self._left()
+            self._left(loop)
 
     async def pause(self, seconds: float) -> None:
         """Sleeps, unless the client is closed meanwhile: then `ClientClosed`."""
@@ -389,6 +391,8 @@ class Transport:
         error: ToppyError | None,
     ) -> None:
         """A send is over: its place, what it means for others, and the event."""
+        if loop is not self._home.loop:
+            return  # as in `_left`
         self._sends += 1
         if error is not None:
             status = error.status

@@ -188,6 +188,34 @@ def test_what_was_in_flight_when_the_loop_ended(
     assert len(far.seen) == 2
 
 
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_what_a_closed_loop_left_behind_is_collected_without_a_trace(
+    far: ThreadedStandIn, far_client: NewClient
+) -> None:
+    """A loop that was closed under its calls: once these are collected, the next is as it was."""
+    client = far_client(rate_limits=[RateLimit(1, per=0.3)], max_wait=None)
+    far.script("GET /bots/2", hang(), ok({"id": "2"}))
+    first = asyncio.new_event_loop()
+    left = [first.create_task(_wait_for(client.fetch_bot(2))) for _ in range(2)]
+    first.run_until_complete(asyncio.sleep(0.1))  # one is in flight, one waits for its place
+    first.close()
+
+    async def go_on() -> None:
+        next_one = asyncio.ensure_future(_wait_for(client.fetch_bot(2)))
+        await asyncio.sleep(0)
+        left.clear()
+        gc.collect()
+        async with asyncio.timeout(PATIENCE):
+            assert (await next_one).id == 2
+        async with asyncio.timeout(2.0):  # it waits for no call that there is not
+            await client.close()
+
+    asyncio.run(go_on())
+    assert len(far.seen) == 2
+
+
 def test_made_in_a_loop_that_has_gone(far_client: NewClient) -> None:
     """Made in one loop and not used there, it works in the next."""
 
