@@ -6,6 +6,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -543,11 +544,14 @@ class TopGG:
         """Whether the client was closed."""
         return self._home.closed
 
-    def on_close(self, close: Callable[[], Awaitable[object]]) -> None:
+    def on_close(self, close: Callable[[], Awaitable[object]]) -> Callable[[], None]:
         """Has something closed along with the client: before all else, so that it still has one.
 
         Args:
             close: A coroutine function. What it raises is logged; it may take five seconds.
+
+        Returns:
+            What takes that back, for something that has been closed before.
 
         Example:
             >>> client.on_close(inbox.close)
@@ -557,6 +561,12 @@ class TopGG:
         if self._home.closed:
             raise ClientClosed("this client was closed")
         self._companions.append(close)
+
+        def forget() -> None:
+            with suppress(ValueError):  # it may be closing just now, or be called twice
+                self._companions.remove(close)
+
+        return forget
 
     async def close(self) -> None:
         """Ends all that the client does, and frees its connections.

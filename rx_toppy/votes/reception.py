@@ -133,7 +133,7 @@ class VoteReception:
         self._outcomes: HotStream[Outcome] = HotStream(Home(), "outcomes")
         self._is_own_inbox = is_own_inbox
         self._processing = outcomes.subscribe(self._outcomes.emit, self._failed, self._finished)
-        client.on_close(self.close)
+        self._left_client = client.on_close(self.close)
 
     @property
     def outcomes(self) -> HotStream[Outcome]:
@@ -145,6 +145,7 @@ class VoteReception:
 
         An inbox that was handed in stays open.
         """
+        self._left_client()
         if self.webhook is not None:
             await self.webhook.close()
         if self._is_own_inbox:

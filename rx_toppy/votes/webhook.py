@@ -10,7 +10,6 @@ import asyncio
 import inspect
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,7 +28,9 @@ from ..home import Home
 from ..hot import CountedStream, HotStream
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
 from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at, signing_key
-from .identity import AROUND, is_same_vote
+from .identity import AROUND
+from .listening import listen, stop_listening
+from .recent import Recent
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -157,10 +158,12 @@ class VoteWebhook:
         self._integrations: CountedStream[IntegrationCreated | IntegrationDeleted] = CountedStream(
             self._home, "webhook.integrations"
         )
-        self._recent = _Recent(max(AROUND, timedelta(seconds=2 * self._max_age)))
+        self._recent = Recent(max(AROUND, timedelta(seconds=2 * self._max_age)))
         self._odd_times = 0
         self._told: set[str] = set()
         self._runner: web.ServerRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._left_client: Callable[[], None] = _nothing
         self._closing: asyncio.Future[None] | None = None
 
     @property
@@ -176,8 +179,8 @@ class VoteWebhook:
     @property
     def port(self) -> int:
         """The port that it listens at; before that, the one that was asked for."""
-        if self._runner is not None and self._runner.addresses:
-            return int(self._runner.addresses[0][1])
+        if self._listener is not None and self._listener.sockets:
+            return int(self._listener.sockets[0].getsockname()[1])
         return self._port
 
     async def start(self) -> None:
@@ -199,7 +202,7 @@ class VoteWebhook:
         runner = self._runner = web.ServerRunner(server, shutdown_timeout=LAST_ANSWERS)
         try:
             await runner.setup()
-            await web.TCPSite(runner, self._host, self._port).start()
+            self._listener = await listen(server, self._host, self._port)
         except BaseException:
             self._runner = None
             await runner.cleanup()
@@ -250,14 +253,18 @@ class VoteWebhook:
         if self._closing is not None:
             raise RuntimeError("this webhook was closed")
         if self._client is not None:
-            self._client.on_close(self.close)
+            self._left_client = self._client.on_close(self.close)
 
     async def _close(self) -> None:
+        listener, self._listener = self._listener, None
         runner, self._runner = self._runner, None
+        if listener is not None:
+            await stop_listening(listener)
         if runner is not None:
             await runner.cleanup()
             await asyncio.sleep(0)  # connections have been told to close: they do so now
         self._home.closed = True
+        self._left_client()
         self._votes.finish()
         self._integrations.finish()
 
@@ -382,46 +389,6 @@ class VoteWebhook:
             raise Refused(503, "the integration could not be taken") from error
 
 
-class _Recent:
-    """The votes of the last while, to know one that is delivered again."""
-
-    def __init__(self, while_: timedelta) -> None:
-        self._while = while_
-        # Few vote twice in a while. A list for each voter would keep the garbage collector busy.
-        self._last: dict[int | None, Vote] = {}
-        self._earlier: dict[int | None, list[Vote]] = {}
-        self._in_order: deque[Vote] = deque()
-
-    def has(self, vote: Vote) -> bool:
-        """Whether it came before."""
-        last = self._last.get(vote.voter)
-        if last is None:
-            return False
-        known = (last, *self._earlier.get(vote.voter, ()))
-        return any(is_same_vote(vote, other) for other in known)
-
-    def add(self, vote: Vote) -> None:
-        """Remembers it, and forgets those that can't be delivered again."""
-        if vote.is_test:
-            return
-        last = self._last.get(vote.voter)
-        if last is not None:
-            self._earlier.setdefault(vote.voter, []).append(last)
-        self._last[vote.voter] = vote
-        self._in_order.append(vote)
-        while self._in_order[0].received_at < vote.received_at - self._while:
-            self._forget(self._in_order.popleft())
-
-    def _forget(self, vote: Vote) -> None:
-        if self._last[vote.voter] is vote:
-            del self._last[vote.voter]
-            return
-        earlier = self._earlier[vote.voter]
-        earlier.remove(vote)
-        if not earlier:
-            del self._earlier[vote.voter]
-
-
 async def _body(request: web.BaseRequest) -> bytes:
     """The body, if it is not too large and does not take too long."""
     content = request.content
@@ -451,6 +418,10 @@ async def _slow_body(content: Any) -> bytes:
         # The network's fault and not the sender's: a 4xx would be the end of it.
         raise Refused(503, "the body did not come whole, or not in time") from error
     return b"".join(chunks)
+
+
+def _nothing() -> None:
+    """What leaving its client is where it has none."""
 
 
 async def _awaited(value: Any) -> Any:
