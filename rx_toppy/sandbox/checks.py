@@ -20,16 +20,17 @@ def number(value: object, name: str) -> float:
     return float(value)
 
 
-def seconds(value: object, name: str) -> float:
-    """Give a duration above zero, seconds or a timedelta, as seconds.
+def seconds(value: object, name: str, *, zero: bool = False) -> float:
+    """Give a duration above zero, or of zero where that is allowed, as seconds.
 
     Raises:
         TypeError: It is neither a number nor a timedelta.
-        ValueError: It is not finite or not above zero.
+        ValueError: It is not finite or too short.
     """
     duration = _duration(value, name)
-    if duration <= 0:
-        raise ValueError(f"{name} must be longer than nothing, not {value!r}")
+    if duration < 0 or (duration == 0 and not zero):
+        least = "at least 0" if zero else "longer than nothing"
+        raise ValueError(f"{name} must be {least}, not {value!r}")
     return duration
 
 

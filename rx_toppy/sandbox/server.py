@@ -59,6 +59,8 @@ class Sandbox:
             spread evenly over the last 300 days; None some hundred voters, who voted a few
             times each, and mostly of late.
         votes_per_page: How many votes a page of v1's history holds.
+        history_lag: How long a vote takes until v1's history shows it, in seconds or a
+            timedelta; webhooks, and whoever asks for that vote alone, are told of it at once.
         token: The token to take; None makes one from the seed.
         rate_limits: `Limit`s or anything else with `calls`, `per` and `prefix`; all of
             them hold at once, `()` is none. The default is top.gg's: 100 requests a second
@@ -76,8 +78,8 @@ class Sandbox:
             when its next request comes, as if the server had let go of it just then. That
             request is in `requests`, but top.gg has not heard it: it costs no limit.
         clock: Gives the time in seconds since 1970 (UTC). Limits, votes and weekends go by
-            it, and so do the times in webhooks, but not the arrival of votes, latency, delays
-            and the pauses before retries, which take real time.
+            it, and so do the times in webhooks and the lag of the history, but not the arrival
+            of votes, latency, delays and the pauses before retries, which take real time.
         on_request: Called soon after each request, in the loop, with what `requests` got.
 
     Raises:
@@ -104,6 +106,7 @@ class Sandbox:
         project: ProjectKind = "discord bot",
         votes: int | None = None,
         votes_per_page: int = 100,
+        history_lag: float | timedelta = 0.0,
         token: str | None = None,
         rate_limits: Sequence[LimitLike] = DEFAULT_LIMITS,
         block: float | timedelta = 3600.0,
@@ -149,7 +152,8 @@ class Sandbox:
         )
         self._project = OwnProject(self._world, project)
         v0 = V0(self._world, self._now, lambda: self._is_weekend(self._now()))
-        v1 = V1(self._world, self._project, self._now, votes_per_page)
+        lag = checks.seconds(history_lag, "history_lag", zero=True)
+        v1 = V1(self._world, self._project, self._now, votes_per_page, lag)
         messages = Messages(self._world, project, lambda: self._is_weekend(self._now()))
         self._webhooks = Webhooks(seed, messages, self._now)
         self._routes = v0.routes(BASE) + v1.routes(V1_BASE)

@@ -35,6 +35,7 @@ class V1:
         project: What else there is to tell of it.
         now: Gives the time, aware.
         votes_per_page: How many votes a page of the history holds.
+        history_lag: How many seconds old a vote is when the history begins to show it.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class V1:
         project: OwnProject,
         now: Callable[[], datetime],
         votes_per_page: int,
+        history_lag: float,
     ) -> None:
         self._world = world
         self._project = project
         self._now = now
         self._votes_per_page = votes_per_page
+        self._history_lag = history_lag
 
     def routes(self, base: str) -> list[web.RouteDef]:
         """Give the routes, which lie under the path `base`."""
@@ -116,14 +119,16 @@ class V1:
 
     async def votes(self, request: web.Request) -> web.Response:
         """A page of the votes, oldest first; its cursor leads to those that come after it."""
-        log = self._world.votes
+        log, lag = self._world.votes, self._history_lag
+        # Without a lag it is all of them, by a clock that was set back as well.
+        shown = log.count(lag, self._now()) if lag else len(log)
         if "cursor" in request.query:
             place = _place(request.query["cursor"], end=len(log))
         elif "startDate" in request.query:
             place = log.place(_start(request.query["startDate"], self._now()))
         else:
             raise Refused(400, "startDate or cursor is required")
-        page = log.page(place, self._votes_per_page)
+        page = log.page(place, max(0, min(self._votes_per_page, shown - place)))
         return answer(wire_v1.VotesPage(_cursor(place + len(page)), [_told(vote) for vote in page]))
 
     async def vote(self, request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """The votes for one bot: who, when, and with what weight."""
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -95,6 +95,10 @@ class VoteLog:
     def place(self, since: datetime) -> int:
         """Give the place of the first vote at that time or later; the end where none is."""
         return bisect_left(self._times, _microseconds(since))
+
+    def count(self, age: float, now: datetime) -> int:
+        """Count the votes that are so many seconds old by now, or older."""
+        return bisect_right(self._times, _microseconds(now) - age * 1e6)
 
     def latest(self, user_id: str) -> Vote | None:
         """Give the user's latest vote, if there is one."""

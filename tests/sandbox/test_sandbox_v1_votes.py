@@ -240,6 +240,74 @@ async def test_a_cursor_wins(run, start):
     assert voters(page) == [voter]
 
 
+# --- the lag of the history ----------------------------------------------------------------------
+
+LAGS = pytest.mark.parametrize("lag", [60, timedelta(minutes=1)])
+
+
+@LAGS
+async def test_a_vote_is_in_the_history_after_its_lag(run, clock, lag):
+    """By a date and by a cursor it is missing to the last moment, and then there for good."""
+    async with run(votes=0, history_lag=lag) as (sandbox, api):
+        start = (await api.v1("GET", "/votes", startDate=START)).data["cursor"]
+        sandbox.vote(5)
+        for seconds, found in ((0, []), (59.999, []), (0.001, [5]), (3600, [5])):
+            clock.advance(seconds=seconds)
+            assert voters({"data": await api.history(startDate=START)}) == found
+            assert voters({"data": await api.history(cursor=start)}) == found
+
+
+async def test_a_cursor_does_not_go_beyond_what_is_shown(run, clock):
+    """Who reads on from each page's cursor gets every vote once, however they ask meanwhile."""
+    seen, cast = [], []
+    async with run(votes=0, history_lag=2, votes_per_page=2) as (sandbox, api):
+        query = {"startDate": NOON.isoformat()}
+        for second in range(60):
+            clock.advance(seconds=1)
+            if second < 50:
+                cast.append(sandbox.vote())
+            page = (await api.v1("GET", "/votes", **query)).data
+            seen += voters(page)
+            assert seen == cast[: len(seen)]
+            assert len(seen) == max(0, min(second - 1, 50))
+            query = {"cursor": page["cursor"]}
+    assert len(cast) == 50
+
+
+async def test_a_start_within_the_lag(run, clock):
+    """Its cursor leads to the votes from then on, once they are shown, and to no older ones."""
+    async with run(votes=0, history_lag=60) as (sandbox, api):
+        sandbox.vote(5)
+        clock.advance(seconds=10)
+        start = (NOON + timedelta(seconds=5)).isoformat()
+        page = (await api.v1("GET", "/votes", startDate=start)).data
+        assert page["data"] == []
+        sandbox.vote(6)
+        clock.advance(seconds=60)
+        assert voters((await api.v1("GET", "/votes", cursor=page["cursor"])).data) == [6]
+
+
+async def test_only_the_history_lags(run, receiver):
+    """The vote's own route, the voters of v0 and webhooks tell of it at once."""
+    async with run(votes=0, history_lag=60) as (sandbox, api):
+        sandbox.send_to(receiver.url, secret="whs_abc")
+        sandbox.vote(5)
+        await receiver.wait(1)
+        assert (await api.v1("GET", "/votes/5", source="discord")).status == 200
+        assert [voter["id"] for voter in (await api.own("/votes")).data] == ["5"]
+        assert await api.history(startDate=START) == []
+
+
+async def test_a_cursor_outlives_a_clock_that_was_set_back(run, clock):
+    """What was shown may be hidden again, but the cursor behind it stays as it is, and good."""
+    async with run(votes=0, history_lag=60) as (sandbox, api):
+        sandbox.vote(5)
+        clock.advance(seconds=60)
+        end = await end_of(api)
+        clock.advance(seconds=-30)
+        assert (await api.v1("GET", "/votes", cursor=end)).data == {"cursor": end, "data": []}
+
+
 # --- one vote ------------------------------------------------------------------------------------
 
 
