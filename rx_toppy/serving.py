@@ -18,6 +18,8 @@ from aiohttp.http import HttpProcessingError
 
 from .ending import ended_by_signals
 from .sandbox import Sandbox, SeenRequest, faults
+from .terminal.records import json_line, time
+from .terminal.telling import counted
 
 __all__ = ["prepared"]
 
@@ -45,7 +47,7 @@ def prepared(given: argparse.Namespace) -> Callable[[], None]:
     Raises:
         ValueError: an argument makes no sense.
     """
-    lines = _Lines(sys.stdout)
+    lines = _Objects(sys.stdout) if given.json else _Lines(sys.stdout)
     limits: dict[str, Any] = {"rate_limits": ()} if given.no_limits else {}
     # Made before there is a loop: a world takes its time, in which none should stand still.
     sandbox = Sandbox(
@@ -72,7 +74,7 @@ def _run(sandbox: Sandbox, lines: _Lines, given: argparse.Namespace) -> None:
             asyncio.run(_serve(sandbox, lines, given))
     finally:
         server_log.removeFilter(lines.show_unreadable)
-    lines.write(lines.summary())
+    lines.end()
 
 
 async def _serve(sandbox: Sandbox, lines: _Lines, given: argparse.Namespace) -> None:
@@ -80,7 +82,7 @@ async def _serve(sandbox: Sandbox, lines: _Lines, given: argparse.Namespace) -> 
     lines.over = over = loop.create_future()
     with ended_by_signals(loop, over):
         async with sandbox:
-            lines.write(_greeting(sandbox, given.fail))
+            lines.greet(sandbox, given.fail)
             with suppress(TimeoutError):
                 await asyncio.wait_for(over, given.seconds)
 
@@ -97,37 +99,75 @@ class _Lines:
         self._answers: Counter[str] = Counter()
         self.over: asyncio.Future[None] | None = None
 
+    def greet(self, sandbox: Sandbox, fails: Sequence[str]) -> None:
+        """Says where the sandbox is, and what it takes."""
+        self._write(_greeting(sandbox, fails))
+
     def show(self, seen: SeenRequest) -> None:
         """Writes the request's line."""
-        target = f"{seen.path}?{seen.query}" if seen.query else seen.path
-        self._add(seen.at, seen.status, f"{seen.method:<5} {target}")
+        self._add(seen.at, seen.status, seen)
 
     def show_unreadable(self, record: logging.LogRecord) -> bool:
         """Writes a line for what no request could be made of, in the place of a traceback."""
         if record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError):
             return True
-        self._add(datetime.now(UTC), 400, "(no HTTP: is the path encoded?)")
+        self._add(datetime.now(UTC), 400, None)
         return False
 
-    def _add(self, at: datetime, status: int | None, what: str) -> None:
+    def end(self) -> None:
+        """Says how many requests came, and how they fared."""
+        answers = ", ".join(f"{times} x {what}" for what, times in self._answers.most_common())
+        count = counted(self._answers.total(), "request", "")
+        self._write(f"\n{count}{': ' if answers else ''}{answers}\n")
+
+    def _add(self, at: datetime, status: int | None, seen: SeenRequest | None) -> None:
         self._answers["no answer" if status is None else str(status)] += 1
-        line = f"{at.astimezone():%H:%M:%S}  {'---' if status is None else status}  {what}"
         try:
-            self.write(_harmless(line) + "\n")
+            self._write(self._line(at, status, seen) + "\n")
         except OSError as error:
             if self.over is not None and not self.over.done():
                 self.over.set_exception(error)
 
-    def write(self, text: str) -> None:
+    def _line(self, at: datetime, status: int | None, seen: SeenRequest | None) -> str:
+        what = "(no HTTP: is the path encoded?)"
+        if seen is not None:
+            target = f"{seen.path}?{seen.query}" if seen.query else seen.path
+            what = f"{seen.method:<5} {target}"
+        shown = "---" if status is None else status
+        return _harmless(f"{at.astimezone():%H:%M:%S}  {shown}  {what}")
+
+    def _write(self, text: str) -> None:
         """Writes it so that it is there at once, in a pipe too."""
         self._out.write(text)
         self._out.flush()
 
-    def summary(self) -> str:
-        """How many requests came, and how they fared."""
-        count = self._answers.total()
-        answers = ", ".join(f"{times} x {what}" for what, times in self._answers.most_common())
-        return f"\n{count} request{'' if count == 1 else 's'}{': ' if answers else ''}{answers}\n"
+
+class _Objects(_Lines):
+    """A JSON object for each request, after one that says where the sandbox is."""
+
+    def greet(self, sandbox: Sandbox, fails: Sequence[str]) -> None:
+        """Says where the sandbox is, and what it takes."""
+        about = {
+            "base_url": sandbox.base_url,
+            "token": sandbox.token,
+            "bot_id": str(sandbox.bot_id),
+        }
+        self._write(self._object(datetime.now(UTC), "sandbox", about) + "\n")
+
+    def end(self) -> None:
+        """Says nothing: who reads this can count."""
+
+    def _line(self, at: datetime, status: int | None, seen: SeenRequest | None) -> str:
+        about = {
+            "method": seen and seen.method,
+            "path": seen and seen.path,
+            "query": seen and seen.query,
+            "status": status,
+        }
+        return self._object(at, "request", about)
+
+    def _object(self, at: datetime, event: str, about: Mapping[str, object]) -> str:
+        return json_line({"at": time(at), "event": event, **about}, self._out.encoding)
 
 
 def _greeting(sandbox: Sandbox, fails: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from ..bots import StandaloneBot
 from ..client import TopGG
 from ..events import Event
 from ..sandbox import Sandbox
+from . import recording as recording  # what to write of it
 from . import telling as telling  # how to tell of what the pipelines find
 from .board import Board
 from .pipelines import BOTS, POST_EVERY, Started, growing, growth, pages, spending, top, votes
@@ -26,10 +27,11 @@ VOTES_PER_MINUTE = 24.0
 UNLISTED = 110_373_943_822_540_800
 
 
-def run(seconds: float | None = None) -> None:
+def run(seconds: float | None = None, *, as_json: bool = False) -> None:
     """Runs it until the time is over, or until Ctrl-C; then tells what happened.
 
-    It is a board that changes in a terminal, where rich is installed, and plain lines elsewhere.
+    It is a board that changes in a terminal, where rich is installed, and plain lines elsewhere; or
+    JSON, an object for each event.
 
     Raises:
         OSError: what it shows can't be written any more.
@@ -54,4 +56,4 @@ def run(seconds: float | None = None) -> None:
             top(client, scheduler),
         )
 
-    terminal.run(board, perform)
+    terminal.run(board, perform, as_json=as_json)

@@ -129,7 +129,7 @@ def votes(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Voted]:
         bio = None
         with suppress(ToppyError):
             bio = (await client.fetch_user(voter)).bio
-        return Voted(name_of(voter), bio or "")
+        return Voted(name_of(voter), bio or "", voter.id)
 
     return rx.timer(0.0, VOTERS_EVERY, scheduler=scheduler).pipe(
         ops.map(look),

@@ -1,9 +1,25 @@
-"""`rx-toppy votes`: votes as they come, and their history as a file."""
+"""Lists of top.gg's: votes as they come, and votes and bots as a file or on standard output."""
 
 from __future__ import annotations
 
-from .exporting import Exported, Target, exporting
+from .bots import BotSearch, Search, exporting_bots, searching
 from .following import following
-from .records import FORMATS, format_of
+from .formats import FORMATS, format_of
+from .progress import Notices
+from .votes import exporting_votes
+from .writing import Exported, Target, read
 
-__all__ = ["FORMATS", "Exported", "Target", "exporting", "following", "format_of"]
+__all__ = [
+    "FORMATS",
+    "BotSearch",
+    "Exported",
+    "Notices",
+    "Search",
+    "Target",
+    "exporting_bots",
+    "exporting_votes",
+    "following",
+    "format_of",
+    "read",
+    "searching",
+]

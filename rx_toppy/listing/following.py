@@ -17,11 +17,14 @@ from ..client import TopGG
 from ..events import PollFailed
 from ..models import Vote
 from ..operators import of_type
-from ..terminal.lines import writable
+from ..terminal.lines import write
+from ..terminal.records import VoteRecord, json_line
 from ..terminal.telling import told
 from .asking import client_of, quiet, unless_ended
 
 __all__ = ["following"]
+
+Lines = Observable[tuple[TextIO, str]]
 
 
 def following(
@@ -31,11 +34,13 @@ def following(
     every: float,
     base_url: str,
     seconds: float | None,
+    as_json: bool = False,
 ) -> Callable[[], None]:
     """What shows each vote, until the time is over, or until Ctrl-C.
 
-    A failure that can pass is a line as well. It raises a `ToppyError` for one that can't, such as
-    a token that is refused, and an OSError when its lines can't be written any more.
+    A failure that can pass is a line as well; beside JSON that goes to standard error. It raises a
+    `ToppyError` for one that can't, such as a token that is refused, and an OSError when its lines
+    can't be written any more.
 
     Raises:
         ValueError: an argument makes no sense.
@@ -43,19 +48,19 @@ def following(
     # The next look is the retry, and nothing waits in silence: a failure is shown as it comes.
     client = client_of(token, base_url, retries=0, max_wait=0)
     votes = client.poll_votes(every=every, since=since)
-    return partial(_run, client, _lines(client, votes), _greeting(since, every), seconds)
+    greeting = "" if as_json else _greeting(since, every)
+    return partial(_run, client, _lines(client, votes, as_json), greeting, seconds)
 
 
-def _run(client: TopGG, lines: Observable[str], greeting: str, seconds: float | None) -> None:
-    out = sys.stdout
-    if out.isatty():
-        _write(out, greeting)
+def _run(client: TopGG, lines: Lines, greeting: str, seconds: float | None) -> None:
+    if greeting and sys.stdout.isatty():
+        write(sys.stdout, greeting)
     # A failed look has its line; logged as well, it would be told twice.
     with quiet("rx_toppy.votes"):
-        asyncio.run(unless_ended(_follow(client, lines, partial(_write, out)), seconds))
+        asyncio.run(unless_ended(_follow(client, lines), seconds))
 
 
-async def _follow(client: TopGG, lines: Observable[str], write: Callable[[str], None]) -> None:
+async def _follow(client: TopGG, lines: Lines) -> None:
     """Writes line after line; ends with the error that ends them, or with one of writing."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -63,9 +68,9 @@ async def _follow(client: TopGG, lines: Observable[str], write: Callable[[str], 
         if not failed.done():
             failed.set_exception(error)
 
-    def show(line: str) -> None:
+    def show(line: tuple[TextIO, str]) -> None:
         try:
-            write(line)
+            write(*line)
         except OSError as error:
             fail(error)
 
@@ -74,8 +79,8 @@ async def _follow(client: TopGG, lines: Observable[str], write: Callable[[str], 
             await failed
 
 
-def _lines(client: TopGG, votes: Observable[Vote]) -> Observable[str]:
-    """A line for each vote, and for each failure between them.
+def _lines(client: TopGG, votes: Observable[Vote], as_json: bool) -> Lines:
+    """A line for each vote, and for each failure between them; and where they go.
 
     ```
     votes:    --a-----b---c-->
@@ -83,9 +88,17 @@ def _lines(client: TopGG, votes: Observable[Vote]) -> Observable[str]:
     lines:    --1--X--2---3-->
     ```
     """
-    numbered = votes.pipe(ops.map_indexed(_of_vote))
+    out, err = sys.stdout, sys.stderr if as_json else sys.stdout
+
+    def of_vote(vote: Vote, index: int) -> tuple[TextIO, str]:
+        if as_json:
+            return out, json_line(VoteRecord.of(vote), out.encoding)
+        return out, _of_vote(vote, index)
+
     failures = client.events.pipe(of_type(PollFailed), ops.map(_of_failure))
-    return rx.merge(numbered, failures)
+    return rx.merge(
+        votes.pipe(ops.map_indexed(of_vote)), failures.pipe(ops.map(lambda line: (err, line)))
+    )
 
 
 def _of_vote(vote: Vote, index: int) -> str:
@@ -106,9 +119,3 @@ def _greeting(since: datetime | None, every: float) -> str:
 def _time(moment: datetime) -> str:
     """A time in UTC, which `--since` goes by too."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def _write(out: TextIO, line: str) -> None:
-    """Writes a line so that it is there at once, in a pipe too."""
-    out.write(writable(line, out.encoding) + "\n")
-    out.flush()

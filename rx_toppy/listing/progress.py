@@ -1,28 +1,41 @@
-"""How far an export has come: a bar in a terminal, and nothing elsewhere."""
+"""How far a reading has come: a bar in a terminal; elsewhere a line where it stands still."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any, Protocol, Self, TextIO
 
-__all__ = ["Progress", "shown"]
+from ..terminal.lines import write
+from .reading import Reading, Stand
+
+__all__ = ["Notices", "Progress", "shown"]
 
 
 class Progress(AbstractContextManager[Any], Protocol):
     """What shows how far it has come, between its beginning and its end."""
 
-    def tell(self, count: int, reached: datetime) -> None:
-        """So many votes are written, up to that of this moment."""
+    def refresh(self) -> None:
+        """Looks, and shows what has changed."""
 
 
-class Unseen:
-    """No progress to be seen."""
+class Notices:
+    """A line each time that the reading stands still, and nothing else."""
 
-    def tell(self, count: int, reached: datetime) -> None:
-        """Nothing."""
+    def __init__(self, out: TextIO, look: Callable[[], Stand]) -> None:
+        self._out = out
+        self._look = look
+        self._before = self._noticed = -1.0
+
+    def refresh(self) -> None:
+        """Looks, and shows what has changed."""
+        fraction, _, notice = self._look()
+        # What has come in meanwhile may still be under way to the file: that is no standstill.
+        if notice and fraction == self._before != self._noticed:
+            self._noticed = fraction
+            write(self._out, notice)
+        self._before = fraction
 
     def __enter__(self) -> Self:
         return self
@@ -31,19 +44,21 @@ class Unseen:
         pass
 
 
-def shown(err: TextIO, *, is_seen: bool) -> Progress:
+def shown(err: TextIO, reading: Reading, *, is_seen: bool) -> Progress:
     """A bar, where `err` is a terminal and rich is installed.
 
     Args:
         err: Where it is drawn.
-        is_seen: Whether the votes go by in a terminal themselves.
+        reading: What it is about.
+        is_seen: Whether the records go by in a terminal themselves.
     """
+    notices = Notices(err, reading.stand)
     if is_seen or not err.isatty() or os.environ.get("TERM") == "dumb":
-        return Unseen()
+        return notices
     try:
         from .bar import Bar
 
-        return Bar(err)
+        return Bar(err, reading.stand, reading.width)
     except ImportError:
-        sys.stderr.write("For a progress bar: pip install 'rx_toppy[cli]'\n")
-        return Unseen()
+        err.write("For a progress bar: pip install 'rx_toppy[cli]'\n")
+        return notices

@@ -24,6 +24,7 @@ from ..ending import ended_by_signals
 from ..events import Event
 from .board import Board
 from .lines import Lines, writable
+from .recording import Objects
 
 __all__ = ["Stage", "View", "run", "view"]
 
@@ -37,8 +38,12 @@ class View(AbstractContextManager[Any], Protocol):
     def refresh(self) -> None: ...
 
 
-def run(board: Board, perform: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+def run(
+    board: Board, perform: Callable[[Stage], Coroutine[Any, Any, None]], *, as_json: bool
+) -> None:
     """Shows a performance until it ends, or until Ctrl-C or SIGTERM; then tells what happened.
+
+    As JSON it is an object for each event, and nothing else.
 
     Raises:
         OSError: what it shows can't be written any more.
@@ -51,10 +56,12 @@ def run(board: Board, perform: Callable[[Stage], Coroutine[Any, Any, None]]) -> 
         with ended_by_signals(loop, over):
             await perform(Stage(board, view, over))
 
-    with suppress(KeyboardInterrupt), view(sys.stdout, board) as shown:
-        asyncio.run(begin(shown))
-    board.ended = datetime.now(UTC)
     out = sys.stdout
+    with suppress(KeyboardInterrupt), Objects(out) if as_json else view(out, board) as shown:
+        asyncio.run(begin(shown))
+    if as_json:
+        return
+    board.ended = datetime.now(UTC)
     out.writelines(f"{writable(line, out.encoding)}\n" for line in board.summary())
     out.flush()
 

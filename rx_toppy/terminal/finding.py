@@ -25,6 +25,7 @@ class Voted(Event, frozen=True):
 
     name: str
     about: str
+    id: int | None = None
 
 
 def name_of(voter: SimpleUser) -> str:

@@ -8,11 +8,13 @@ from typing import Self, TextIO
 from ..events import Event
 from .telling import told
 
-__all__ = ["Lines", "is_unicode", "writable"]
+__all__ = ["CONTROLS", "Lines", "is_unicode", "writable", "write"]
 
 # What a terminal would obey, or would begin another line with. Names and texts are whatever their
 # authors and a server sent.
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
 
 
 class Lines:
@@ -25,8 +27,7 @@ class Lines:
         """Writes the event's line, at once."""
         kind, what = told(event)
         line = f"{event.at.astimezone():%H:%M:%S}  {kind:<8}  {what}".rstrip()
-        self._out.write(writable(line, self._out.encoding) + "\n")
-        self._out.flush()
+        write(self._out, line)
 
     def refresh(self) -> None:
         """Nothing: what is written stays as it is."""
@@ -48,5 +49,12 @@ def writable(text: str, encoding: str | None) -> str:
     return CONTROLS.sub(" ", text).encode(encoding, "replace").decode(encoding)
 
 
-def is_unicode(encoding: str) -> bool:
-    return encoding.lower().startswith("utf")
+def write(out: TextIO, line: str) -> None:
+    """Writes a line so that it is there at once, in a pipe too."""
+    out.write(writable(line, out.encoding) + "\n")
+    out.flush()
+
+
+def is_unicode(encoding: str | None) -> bool:
+    """Whether an encoding has all characters that there are; a StringIO has none, and takes all."""
+    return (encoding or "utf-8").lower().startswith("utf")

@@ -14,6 +14,7 @@ from ..api.arguments import UserLike
 from ..bots import StandaloneBot
 from ..client import TopGG
 from ..events import Event
+from . import recording as recording  # what to write of it
 from . import telling as telling  # how to tell of what the pipelines find
 from .board import Board
 from .pipelines import Watching, budget, page, stats, voters
@@ -28,6 +29,7 @@ def prepared(
     every: float,
     base_url: str,
     seconds: float | None = None,
+    as_json: bool = False,
 ) -> Callable[[], None]:
     """What watches a bot until the time is over, or until Ctrl-C; and then tells what happened.
 
@@ -41,10 +43,10 @@ def prepared(
     bot = StandaloneBot(id)
     # The next look is the retry, and nothing waits in silence: a failure is shown as it comes.
     client = TopGG(bot, token=token, autopost=False, base_url=base_url, retries=0, max_wait=0)
-    return partial(_run, client, bot.id, every, Board(seconds, base_url))
+    return partial(_run, client, bot.id, every, Board(seconds, base_url), as_json)
 
 
-def _run(client: TopGG, id: int, every: float, board: Board) -> None:
+def _run(client: TopGG, id: int, every: float, board: Board, as_json: bool) -> None:
     async def perform(stage: terminal.Stage) -> None:
         await stage.play(client, Watching(id, board.url, every), compose)
 
@@ -61,6 +63,6 @@ def _run(client: TopGG, id: int, every: float, board: Board) -> None:
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        terminal.run(board, perform)
+        terminal.run(board, perform, as_json=as_json)
     finally:
         log.setLevel(level)

@@ -130,7 +130,7 @@ def voters(
     """Who had voted when it began, and then everybody who votes."""
 
     def voted(user: SimpleUser) -> Voted:
-        return Voted(name_of(user), str(user.id))
+        return Voted(name_of(user), str(user.id), user.id)
 
     def newest(found: Observable[list[SimpleUser]]) -> Observable[Voters | Voted]:
         at_first = found.pipe(ops.take(1), ops.map(Voters))

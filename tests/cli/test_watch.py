@@ -17,12 +17,9 @@ from rx_toppy.terminal.finding import Voted, newcomers
 from rx_toppy.terminal.lines import Lines
 from rx_toppy.watch.board import Board
 from rx_toppy.watch.pipelines import Budget, OwnPage, Stats, Voters, Watching
-from tests.test_cli import Terminal, finished, posix_only, request, screen, started
+from tests.cli import EAGER, TOKEN, Terminal, finished, posix_only, request, screen, started
 
 BOT = "264811613708746752"
-TOKEN = "sandbox-token-of-a-bot"
-# As the command, but it may look several times a second.
-EAGER = "import sys; from rx_toppy import cli; cli.LEAST_EVERY = 0; sys.exit(cli.main())"
 LINE = re.compile(r"\d\d:\d\d:\d\d  (watch|request|stats|page|voters|vote|budget|failed) +\S")
 SUMMARY = re.compile(
     r"The watch ran for [\d.]+ s\.\n"
@@ -225,13 +222,14 @@ def test_who_votes_again_hides_nobody():
 
 
 async def test_a_wrong_token_is_one_line(sandbox, monkeypatch):
-    """A token that top.gg refuses at the first look is one line and status 1."""
+    """A token that top.gg refuses at the first look is one line and status 3."""
     monkeypatch.setenv("TOPGG_TOKEN", "another-token")
     status, out, err = await watched(sandbox)
-    assert status == 1
-    assert err == (
-        "rx-toppy watch: error: "
-        f"top.gg refuses the token in TOPGG_TOKEN for bot {sandbox.bot_id} (401)\n"
+    assert status == 3
+    assert re.fullmatch(
+        r"rx-toppy watch: error: top\.gg refuses the token in TOPGG_TOKEN "
+        rf"\(401 for GET {sandbox.base_url}/bots/{sandbox.bot_id}\S*\)\n",
+        err,
     )
     assert "another-token" not in out + err
 

@@ -13,7 +13,7 @@ import pytest
 
 from rx_toppy.cli import main
 from rx_toppy.sandbox import Sandbox
-from tests.test_cli import finished, posix_only, started
+from tests.cli import finished, posix_only, started
 
 SMALL = ("sandbox", "--bots", "20", "--seed", "3", "--votes-per-minute", "0")
 GREETING = re.compile(
@@ -160,7 +160,7 @@ def test_a_taken_port_is_one_line():
         port = str(taken.getsockname()[1])
         status, out, err = finished(*SMALL, "--port", port)
     assert (status, out) == (1, "")
-    assert re.fullmatch(r"rx-toppy: .*address already in use.*\n", err)
+    assert re.fullmatch(r"rx-toppy sandbox: error: .*address already in use.*\n", err)
 
 
 @posix_only

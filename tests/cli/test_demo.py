@@ -1,34 +1,22 @@
-"""The command line: the demo in a pipe and in a terminal, its ends, and what else can be asked."""
+"""`rx-toppy demo` in a pipe and in a terminal, its board, and its ends."""
 
 import io
-import os
 import re
 import signal
-import subprocess
-import sys
-import threading
-import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
-from rich.screen import Screen as FullScreen
 
-import rx_toppy
 from rx_toppy import (
     AutopostFailed,
     BotStatsPayload,
     ConnectionFailed,
     NotFound,
     PostEvent,
-    RequestEvent,
     SimpleUser,
-    demo,
 )
 from rx_toppy.cli import main
 from rx_toppy.demo.board import Board
@@ -37,11 +25,9 @@ from rx_toppy.models import Bot
 from rx_toppy.terminal import view
 from rx_toppy.terminal.finding import Page, Voted, newcomers
 from rx_toppy.terminal.lines import Lines
-from rx_toppy.terminal.screen import BLOCKS, Screen, drawn, sparkline
+from rx_toppy.terminal.screen import BLOCKS, Screen, sparkline
+from tests.cli import NO_RICH, Terminal, finished, posix_only, request, screen, started
 
-ROOT = Path(rx_toppy.__file__).parents[1]
-SCRIPT = "import sys; from rx_toppy.cli import main; sys.exit(main())"
-NO_RICH = f"import sys; sys.modules['rich'] = None; {SCRIPT}"
 LINE = re.compile(
     r"\d\d:\d\d:\d\d  (sandbox|request|post|autopost|growth|spent|vote|page|no page|top) "
 )
@@ -52,63 +38,6 @@ SUMMARY = re.compile(
     r"  requests    (\d+): .*\b\d+ x 200\b.*\n"
     r"  new voters  (\d+)\n$"
 )
-
-posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
-
-
-@contextmanager
-def started(
-    *arguments: str, code: str | None = None, **options: object
-) -> Iterator[subprocess.Popen]:
-    """The command as a process of its own, with every warning an error and asyncio's debug on."""
-    what = ["-m", "rx_toppy"] if code is None else ["-c", code]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | options
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "TERM": "xterm"}
-    command = [sys.executable, "-W", "error", "-X", "dev", *what, *arguments]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, **options) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def finished(*arguments: str, code: str | None = None, **options: object) -> tuple[int, str, str]:
-    """The exit status of the command, and what it wrote."""
-    with started(*arguments, code=code, **options) as process:
-        out, err = process.communicate(timeout=30)
-        return process.returncode, out, err
-
-
-class Terminal:
-    """A terminal of 80x24 for a process to run in, and all that it showed."""
-
-    def __enter__(self) -> "Terminal":
-        import pty
-        import termios
-
-        self._ours, self.end = pty.openpty()
-        termios.tcsetwinsize(self.end, (24, 80))
-        self._shown = io.BytesIO()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        return self
-
-    def _read(self) -> None:
-        try:
-            while piece := os.read(self._ours, 65536):
-                self._shown.write(piece)
-        except OSError:
-            pass  # how Linux says that nobody has the other end open any more
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.end)
-        self._reader.join()
-        os.close(self._ours)
-
-    @property
-    def shown(self) -> str:
-        return self._shown.getvalue().decode().replace("\r\n", "\n")
-
 
 # --- in a pipe -----------------------------------------------------------------------------------
 
@@ -188,7 +117,7 @@ def test_a_full_disk_is_one_line(arguments):
     with Path("/dev/full").open("w") as full:
         status, _, err = finished(*arguments, stdout=full)
     assert status == 1
-    assert re.fullmatch(r"rx-toppy: .*No space left on device\n", err)
+    assert re.fullmatch(r"rx-toppy( demo)?: error: .*No space left on device\n", err)
 
 
 def test_piped_demo_needs_no_rich():
@@ -256,27 +185,6 @@ def board() -> Board:
     )
     board.add(Spent(board.routes))
     return board
-
-
-def request(route: str, *, method: str = "GET", status: int = 200) -> RequestEvent:
-    return RequestEvent(
-        method=method,
-        url=f"http://127.0.0.1{route}",
-        route=route,
-        status=status,
-        elapsed=0.0123,
-        attempt=1,
-        error=None,
-    )
-
-
-def screen(board: Board, width: int, height: int, encoding: str = "utf-8") -> list[str]:
-    """The lines that a terminal of that size and encoding would get."""
-    out = io.TextIOWrapper(io.BytesIO(), encoding)
-    console = Console(file=out, width=width, height=height, color_system=None, force_terminal=True)
-    console.print(FullScreen(drawn(board, console)))
-    out.seek(0)
-    return out.read().split("\n")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
@@ -365,83 +273,3 @@ def test_newcomers_are_those_before_the_one_known():
     assert newcomers([ada], [cleo, ben, ada]) == [ben, cleo]
     assert newcomers([ada], [ada]) == []
     assert newcomers([], [ben, ada]) == [ada, ben]
-
-
-# --- the rest ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e999", "soon", ""])
-def test_bad_seconds_are_refused(capsys, seconds):
-    """What is no number of seconds above 0 is refused with a line that says what is."""
-    with pytest.raises(SystemExit, match="2"):
-        main(["demo", f"--seconds={seconds}"])
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said == (
-        "rx-toppy demo: error: argument --seconds: "
-        f"takes a number of seconds above 0, not {seconds!r}"
-    )
-
-
-def test_an_unknown_command_is_refused(capsys):
-    """An unknown command is an error that names those that there are."""
-    with pytest.raises(SystemExit, match="2"):
-        main(["dmeo"])
-    assert "demo" in capsys.readouterr().err
-
-
-def test_no_arguments_print_help(capsys):
-    """Without arguments there is help, with the commands in it, and that is no failure."""
-    assert main([]) == 0
-    out, err = capsys.readouterr()
-    assert out.startswith("usage: rx-toppy ")
-    assert re.search(r"^    demo +\S", out, re.MULTILINE)
-    assert err == ""
-
-
-def test_version_tells_all_versions(capsys):
-    """`--version` has a line for the library, for Python and for each library that takes part."""
-    assert main(["--version"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    versions = {line.split()[0]: line.split()[1] for line in lines}
-    assert versions["rx_toppy"] == rx_toppy.__version__
-    assert versions["Python"] == ".".join(map(str, sys.version_info[:3]))
-    for name in ("aiohttp", "reactivex", "msgspec"):
-        assert versions[name] == metadata.version(name)
-
-
-@pytest.mark.parametrize("library", ["discord.py", "py-cord", "nextcord", "disnake", None])
-def test_version_names_the_discord_library(capsys, monkeypatch, library):
-    """The Discord library that is installed is named, whichever it is; so is that there is none."""
-    version = metadata.version
-
-    def only_one(name: str) -> str:
-        if name in ("discord.py", "py-cord", "nextcord", "disnake"):
-            if name == library:
-                return "1.2.3"
-            raise metadata.PackageNotFoundError(name)
-        return version(name)
-
-    monkeypatch.setattr(metadata, "version", only_one)
-    assert main(["--version"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    last = f"{library} 1.2.3" if library else "discord not installed"
-    assert len(lines) == 6
-    assert lines[-1].split() == last.split()
-
-
-def test_module_and_script_are_the_same():
-    """`python -m rx_toppy` is the command `rx-toppy`, which is installed as that."""
-    assert finished("--version") == finished("--version", code=SCRIPT)
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["scripts"] == {"rx-toppy": "rx_toppy.cli:main"}
-
-
-def test_an_interrupt_before_anything_runs_is_quiet(capsys, monkeypatch):
-    """Ctrl-C while a command still starts is the shell's usual 130, without a traceback."""
-
-    def interrupted(_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(demo, "run", interrupted)
-    assert main(["demo"]) == 130
-    assert capsys.readouterr() == ("", "")

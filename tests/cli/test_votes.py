@@ -1,126 +1,60 @@
 """`rx-toppy votes`: votes as they come, the history as a file, what it refuses, and its ends."""
 
-import asyncio
 import csv
 import io
 import json
 import os
 import re
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import reactivex as rx
 from rich.cells import cell_len
 
 from rx_toppy import Vote
-from rx_toppy.cli import _moment, main
+from rx_toppy.cli import main
+from rx_toppy.cli.parsing import moment
 from rx_toppy.errors import ToppyError
 from rx_toppy.listing.asking import client_of
-from rx_toppy.listing.bar import Bar, fraction
-from rx_toppy.listing.exporting import _Bookmark
+from rx_toppy.listing.bar import Bar
+from rx_toppy.listing.bookmark import Bookmark
 from rx_toppy.listing.files import drafted
-from rx_toppy.listing.progress import Unseen, shown
-from rx_toppy.listing.records import Csv, JsonLines
-from rx_toppy.sandbox import Sandbox, faults
-from rx_toppy.sandbox.ids import topgg_id
-from tests.test_cli import NO_RICH, Terminal, finished, posix_only, started
-from tests.test_cli_watch import EAGER
+from rx_toppy.listing.formats import Csv, JsonLines
+from rx_toppy.listing.progress import Notices, shown
+from rx_toppy.listing.votes import VoteHistory, fraction
+from rx_toppy.sandbox import faults
+from rx_toppy.terminal.records import VoteRecord
+from tests.cli import (
+    EAGER,
+    NO_RICH,
+    TOKEN,
+    Served,
+    Terminal,
+    finished,
+    posix_only,
+    serving,
+    started,
+)
 
-TOKEN = "sandbox-token-of-a-project"
 VOTES = 2500
 NAMES = ["user_id", "platform_id", "weight", "created_at", "expires_at"]
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"
 LINE = re.compile(rf"{TIME}  (\d+) +weight ([12])  ([\d,]+) so far")
+REFUSED = re.compile(
+    r"rx-toppy votes: error: top\.gg refuses the token in TOPGG_TOKEN "
+    r"\(401 for GET http://\S+/api/v1/projects/@me/votes\?\S+\)\n"
+)
 FAILED = re.compile(rf"{TIME}  failed: .*503.*; again in \d+ s")
-
-
-class Served:
-    """A local top.gg on a thread of its own; its votes are as old as a year's are."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, sandbox: Sandbox) -> None:
-        self._loop = loop
-        self.sandbox = sandbox
-        self.fail_at: Callable[[int, faults.Fault, int], None]
-        self.base = "--base-url", sandbox.base_url
-
-    def do(self, action: Callable[[], object]) -> object:
-        """Does something on the sandbox's thread."""
-
-        async def act() -> object:
-            return action()
-
-        return asyncio.run_coroutine_threadsafe(act(), self._loop).result(5)
-
-    def vote(self, count: int = 1) -> list[int]:
-        """Lets so many votes arrive; who voted."""
-        return [self.do(self.sandbox.vote) for _ in range(count)]
-
-    def fail(self, fault: faults.Fault, **when: object) -> faults.Fault:
-        return self.do(lambda: self.sandbox.fail(fault, **when))
-
-    def wait_for(self, requests: int) -> None:
-        """Waits until so many requests have come."""
-        deadline = time.monotonic() + 10
-        while len(self.sandbox.requests) < requests:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def history(self) -> list[dict[str, object]]:
-        """All the votes that there are, as an export should have them."""
-        log = self.sandbox._world.votes
-        return [
-            {
-                "user_id": topgg_id(vote.user_id),
-                "platform_id": vote.user_id,
-                "weight": vote.weight,
-                "created_at": vote.at,
-                "expires_at": vote.expires_at,
-            }
-            for vote in log.page(0, len(log))
-        ]
-
-
-@contextmanager
-def serving(**options: object) -> Iterator[Served]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    later: list[tuple[int, faults.Fault, int]] = []
-    seen = 0
-
-    def on_request(_: object) -> None:
-        nonlocal seen
-        seen += 1
-        for number, fault, times in later:
-            if number == seen:
-                sandbox.fail(fault, times=times)
-
-    options = {"seed": 4, "bots": 20, "votes": VOTES, "votes_per_minute": 0} | options
-    sandbox = Sandbox(token=TOKEN, on_request=on_request, **options)
-    try:
-        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(10)
-        served = Served(loop, sandbox)
-        served.fail_at = lambda *what: later.append(what)
-        try:
-            yield served
-        finally:
-            asyncio.run_coroutine_threadsafe(sandbox.close(), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture
 def served() -> Iterator[Served]:
     """A local top.gg with a history of 26 pages, where nobody votes unasked."""
-    with serving() as served:
+    with serving(votes=VOTES) as served:
         yield served
 
 
@@ -160,10 +94,12 @@ def left() -> list[str]:
 
 def refused(capsys, *arguments: str, status: int = 2) -> str:
     """What a command that is refused says, on its one line."""
-    with pytest.raises(SystemExit) as ended:
-        main(["votes", *arguments])
+    try:
+        ended = main(["votes", *arguments])
+    except SystemExit as error:
+        ended = error.code
     out, err = capsys.readouterr()
-    assert (ended.value.code, out) == (status, "")
+    assert (ended, out) == (status, "")
     assert TOKEN not in err
     return err.splitlines()[-1] + "\n"
 
@@ -240,7 +176,7 @@ def test_an_export_that_fails_leaves_all_as_it_was(served, capsys, before):
     if before:
         Path("v.jsonl").write_text(before)
     served.fail_at(5, faults.Status(404), 9)
-    said = refused(capsys, "--export", "v.jsonl", *served.base, status=1)
+    said = refused(capsys, "--export", "v.jsonl", *served.base, status=4)
     assert re.fullmatch(r"rx-toppy votes: error: .+/v1/projects/@me/votes.+\n", said)
     assert left() == (["v.jsonl"] if before else [])
     assert before is None or text_of("v.jsonl") == before
@@ -355,7 +291,7 @@ def test_a_failed_export_keeps_its_cursor(served, capsys):
     served.vote(150)
     served.fail_at(len(served.sandbox.requests) + 1, faults.Status(401), 1)
     capsys.readouterr()
-    refused(capsys, *export, status=1)
+    refused(capsys, *export, status=3)
     assert (text_of("v.jsonl"), text_of("cursor")) == before
     assert left() == ["cursor", "v.jsonl"]
     assert main(["votes", *export]) == 0
@@ -373,9 +309,11 @@ def test_the_cursor_comes_after_the_votes(served, capsys, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Bookmark, "keep", broken)
+        patch.setattr(Bookmark, "keep", broken)
         assert main(export) == 1
-    assert capsys.readouterr().err.endswith("rx-toppy: [Errno 28] No space left on device\n")
+    assert capsys.readouterr().err.endswith(
+        "rx-toppy votes: error: [Errno 28] No space left on device\n"
+    )
     assert text_of("cursor") == before
     assert read_jsonl(text_of("v.jsonl")) == served.history()
     assert main(export) == 0
@@ -405,9 +343,9 @@ def test_files_that_do_not_fit_are_left_alone(capsys, name, content, cursor, sai
 
 
 def test_a_cursor_that_top_gg_does_not_know_is_one_line(served, capsys):
-    """What top.gg says of a cursor is told, with status 1."""
+    """What top.gg says of a cursor is told, with status 8."""
     Path("cursor").write_text("bm9uc2Vuc2U=")
-    said = refused(capsys, "--export=v.csv", "--cursor-file=cursor", *served.base, status=1)
+    said = refused(capsys, "--export=v.csv", "--cursor-file=cursor", *served.base, status=8)
     assert "cursor is not one that was given out" in said
     assert left() == ["cursor"]
 
@@ -457,13 +395,14 @@ def test_a_terminal_without_rich_gets_a_hint(served):
 def test_where_a_bar_is_shown(monkeypatch):
     """Only a terminal that can move its cursor gets one, and not where votes go by."""
     err = io.StringIO()
-    assert isinstance(shown(err, is_seen=False), Unseen)
+    reading = VoteHistory(client_of(TOKEN, "http://127.0.0.1:1/api"), rx.empty())
+    assert isinstance(shown(err, reading, is_seen=False), Notices)
     monkeypatch.setattr(err, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(shown(err, is_seen=False), Unseen)
+    assert isinstance(shown(err, reading, is_seen=False), Notices)
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(shown(err, is_seen=True), Unseen)
-    assert isinstance(shown(err, is_seen=False), Bar)
+    assert isinstance(shown(err, reading, is_seen=True), Notices)
+    assert isinstance(shown(err, reading, is_seen=False), Bar)
 
 
 def test_how_much_has_been_read():
@@ -497,7 +436,7 @@ def test_what_is_not_known_is_empty(format, line):
     out = io.StringIO(newline="")
     noon = datetime(2026, 4, 1, 12, tzinfo=UTC).astimezone()
     vote = Vote(platform_id=2**63 - 1, created_at=noon - timedelta(hours=2))
-    format(out).write(vote)
+    format(VoteRecord).writer(out)(VoteRecord.of(vote))
     assert out.getvalue() == line
 
 
@@ -598,19 +537,19 @@ def test_following_in_process(served, capsys):
 
 @pytest.mark.parametrize("options", [[], ["--export", "v.csv"]])
 def test_a_wrong_token_is_one_line(served, capsys, monkeypatch, options):
-    """A token that top.gg refuses ends it with status 1 and no file."""
+    """A token that top.gg refuses ends it with status 3 and no file."""
     monkeypatch.setenv("TOPGG_TOKEN", "another-token")
-    said = refused(capsys, *options, *served.base, status=1)
-    assert said == "rx-toppy votes: error: top.gg refuses the token in TOPGG_TOKEN (401)\n"
+    said = refused(capsys, *options, *served.base, status=3)
+    assert REFUSED.fullmatch(said)
     assert left() == []
 
 
 def test_a_wrong_token_ends_the_process(served, monkeypatch):
-    """As a process it is the same: one line on stderr, nothing pending, status 1."""
+    """As a process it is the same: one line on stderr, nothing pending, status 3."""
     monkeypatch.setenv("TOPGG_TOKEN", "another-token")
     status, out, err = finished("votes", *served.base)
-    assert (status, out) == (1, "")
-    assert err == "rx-toppy votes: error: top.gg refuses the token in TOPGG_TOKEN (401)\n"
+    assert (status, out) == (3, "")
+    assert REFUSED.fullmatch(err)
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -660,7 +599,7 @@ def test_bad_arguments_are_refused(capsys, arguments, said):
 def test_a_place_where_no_file_can_be_is_one_line(served, capsys, options):
     """What could only fail in the end is refused at the beginning, with status 1."""
     assert main(["votes", *options, *served.base]) == 1
-    assert re.fullmatch(r"rx-toppy: \[Errno \d+\] .+\n", capsys.readouterr().err)
+    assert re.fullmatch(r"rx-toppy votes: error: \[Errno \d+\] .+\n", capsys.readouterr().err)
     assert (left(), served.sandbox.requests) == ([], [])
 
 
@@ -676,14 +615,14 @@ def test_a_place_where_no_file_can_be_is_one_line(served, capsys, options):
 )
 def test_how_long_ago(text, ago):
     """A number and a unit are so long ago."""
-    assert abs(datetime.now(UTC) - ago - _moment(text)) < timedelta(seconds=5)
+    assert abs(datetime.now(UTC) - ago - moment(text)) < timedelta(seconds=5)
 
 
 def test_dates_are_in_utc():
     """A date without an offset is of UTC, wherever the user is."""
-    assert _moment("2024-04-01") == datetime(2024, 4, 1, tzinfo=UTC)
-    assert _moment("2024-04-01T18:30") == datetime(2024, 4, 1, 18, 30, tzinfo=UTC)
-    assert _moment("2024-04-01T18:30+02:00") == datetime(2024, 4, 1, 16, 30, tzinfo=UTC)
+    assert moment("2024-04-01") == datetime(2024, 4, 1, tzinfo=UTC)
+    assert moment("2024-04-01T18:30") == datetime(2024, 4, 1, 18, 30, tzinfo=UTC)
+    assert moment("2024-04-01T18:30+02:00") == datetime(2024, 4, 1, 16, 30, tzinfo=UTC)
 
 
 def test_help_has_an_example(capsys):
@@ -691,7 +630,7 @@ def test_help_has_an_example(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["votes", "--help"])
     out = capsys.readouterr().out
-    for part in ("TOPGG_TOKEN", "UTC", "example: rx-toppy votes --since 30d --export votes.csv"):
+    for part in ("TOPGG_TOKEN", "UTC", " rx-toppy votes --since 30d --export votes.csv"):
         assert part in out
 
 
@@ -710,4 +649,4 @@ def test_a_full_disk_is_one_line(served, options):
     with Path("/dev/full").open("w") as full:
         status, _, err = finished("votes", *options, *served.base, stdout=full)
     assert status == 1
-    assert re.fullmatch(r"rx-toppy: .*No space left on device\n", err)
+    assert re.fullmatch(r"rx-toppy votes: error: .*No space left on device\n", err)

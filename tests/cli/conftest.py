@@ -1,0 +1,33 @@
+"""A terminal for commands of this process."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from rx_toppy.cli import main
+from tests.cli import Terminal
+
+
+@pytest.fixture
+def terminal(monkeypatch) -> Callable[..., str]:
+    """Runs a command of this process in a terminal: `terminal(width, *arguments, rich=True)`.
+
+    It gives what the terminal showed, without colours. Without rich is as if that part could not
+    be imported which needs it.
+    """
+
+    def run(width: int, *arguments: str, rich: bool = True) -> str:
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", str(width))
+        if not rich:
+            monkeypatch.setitem(sys.modules, "rx_toppy.terminal.drawing", None)
+        with Terminal(width) as terminal, os.fdopen(os.dup(terminal.end), "w") as out:
+            monkeypatch.setattr(sys, "stdout", out)
+            assert main(arguments) == 0
+        assert ("\x1b[" in terminal.shown) == rich
+        return re.sub(r"\x1b\[[\d;]*m", "", terminal.shown)
+
+    return run
