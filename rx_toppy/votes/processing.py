@@ -112,11 +112,15 @@ class Processing:
                     self._start()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
-                        await self._changed.wait(
-                            lambda: bool(self._outcomes) or self._has_news or self._is_over
-                        )
+                        await self._changed.wait(self._has_work)
         finally:
             await self.stop()
+
+    def _has_work(self) -> bool:
+        """Whether there is something to do beside waiting for those that run."""
+        is_new = self._has_news and self._backlog_is_read
+        is_ready = bool(self._ready) and self._has_slot
+        return bool(self._outcomes) or is_new or is_ready or self._is_over
 
     async def stop(self) -> None:
         """Cancels the handlers that run; what is handled is written down before this returns."""
@@ -133,7 +137,8 @@ class Processing:
         """Reads what is new, and more of what waits unless there is enough."""
         try:
             await self._read_backlog()
-            if self._has_news or len(self._ready) < self._most:
+            # What is new waits for the backlog: handed over before it, it could go on for ever.
+            if self._backlog_is_read and (self._has_news or len(self._ready) < self._most):
                 await self._read_news()
         except InboxError as error:
             if not error.is_passing:

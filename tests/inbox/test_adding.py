@@ -74,6 +74,13 @@ async def test_all_that_is_known_of_a_vote_is_kept(path: Path, inbox: VoteInbox)
     assert await kept(path) == votes
 
 
+@pytest.mark.parametrize(("weight", "known"), [(2**63 - 1, 2**63 - 1), (2**63, None), (0, 0)])
+async def test_weights_of_any_size(inbox: VoteInbox, weight: int, known: int | None) -> None:
+    """A weight that no column holds is not known, and the vote is kept all the same."""
+    assert await inbox.add(by_history(1, weight=weight))
+    assert [vote.weight for vote in await inbox.votes()] == [known]
+
+
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one turn"])
 async def test_the_same_again_is_not_new(inbox: VoteInbox, source: Any, together: bool) -> None:
@@ -112,6 +119,19 @@ async def test_what_each_source_knows_comes_together(
     assert vote.expires_at == after(43_200)
     assert vote.project_id == by_v0(1).project_id
     assert vote.user_id == 10**6 + 1
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=" ".join)
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one turn"])
+async def test_when_it_came_stays_as_it_was_first_told(
+    inbox: VoteInbox, order: tuple[str, ...], together: bool
+) -> None:
+    """`received_at` and `source` are the first record's: a handler may rest its key on them."""
+    first, *_ = votes = [SOURCES[name](1) for name in order]
+    adding = [inbox.add(vote) for vote in votes]
+    await asyncio.gather(*adding) if together else [await one for one in adding]
+    [vote] = await inbox.votes()
+    assert (vote.received_at, vote.source) == (first.received_at, first.source)
 
 
 def _pair(a: Vote, b: Vote, same: bool, label: str) -> Any:

@@ -199,6 +199,14 @@ async def test_a_file_that_is_no_database(path: Path, make_inbox: MakeInbox) -> 
     assert await asyncio.to_thread(path.read_bytes) == text
 
 
+async def test_process_ends_where_there_is_no_database(path: Path, make_inbox: MakeInbox) -> None:
+    """What no waiting can help is an `InboxError`, and no try after another."""
+    await asyncio.to_thread(path.write_bytes, b"These are no votes. " * 500)
+    async with asyncio.timeout(4):
+        with pytest.raises(InboxError, match=r"votes\.db"):
+            await anext(aiter(make_inbox().process(Handler())))
+
+
 async def test_a_file_of_a_newer_version(path: Path, make_inbox: MakeInbox) -> None:
     """What a later version has made is not touched by an earlier one."""
     with closing(sqlite3.connect(path)) as other:

@@ -148,6 +148,32 @@ async def test_retry_of_a_test(inbox: VoteInbox) -> None:
     assert left == [tests[0].received_at, tests[2].received_at]
 
 
+async def test_any_number_of_dead_letters_can_be_retried(inbox: VoteInbox) -> None:
+    """One after the other; each is handled once more, and so is a vote that comes after them."""
+    handler = Handler()
+    await dead(inbox, handler, [by_history(voter, voter) for voter in (1, 2, 3)])
+    for letter in await inbox.dead_letters():
+        await inbox.retry(letter)
+    await inbox.add(by_history(4, 4))
+    assert await inbox.dead_letters() == []
+    inbox.process(handler).subscribe()
+    await until(lambda: len(handler.returned) == 4)
+    assert handler.returned == [1, 2, 3, 4]
+
+
+async def test_a_dead_letter_behind_many_can_be_retried(inbox: VoteInbox) -> None:
+    """It is found beyond the page of them that is read at a time."""
+    votes = [by_history(voter, voter) for voter in range(1, 502)]
+    await fill(inbox, votes)
+    outcomes: list[Any] = []
+    handler = Handler()
+    handler.failures.update(range(1, 502))
+    inbox.process(handler, 200, tries=1).subscribe(outcomes.append)
+    await until(lambda: len(outcomes) == len(votes), 20)
+    await inbox.retry(votes[-1])
+    await until(lambda: handler.returned == [501])
+
+
 async def test_retry_of_what_is_no_dead_letter(inbox: VoteInbox) -> None:
     """A vote that waits, or that nobody knows, or that was tried again before, can't be."""
     await dead(inbox, Handler(), [by_history(1)])
@@ -188,6 +214,28 @@ async def test_tries_are_kept_over_a_restart(make_inbox: MakeInbox) -> None:
     assert [one.tries for one in outcomes] == [1, 2, 3]
     assert made == 2
     assert len(handler.votes) == 3
+
+
+@pytest.mark.parametrize("end", ["close", "dispose"])
+async def test_a_try_that_was_broken_off_does_not_count(make_inbox: MakeInbox, end: str) -> None:
+    """What ran when it was ended has as many tries left as before, in the next run."""
+    handler = Handler()
+    handler.gate.clear()
+    first = make_inbox()
+    await first.add(by_history(1))
+    subscription = first.process(handler, tries=1).subscribe()
+    await until(lambda: handler.voters == [1])
+    if end == "dispose":
+        subscription.dispose()
+        await asyncio.sleep(0.02)
+    await first.close()
+    handler.gate.set()
+    outcomes: list[Any] = []
+    second = make_inbox()
+    assert await second.dead_letters() == []
+    second.process(handler, tries=1).subscribe(outcomes.append)
+    await until(lambda: outcomes)
+    assert [(one.status, one.tries) for one in outcomes] == [("done", 1)]
 
 
 async def test_a_handler_that_raises_cancelled_error(inbox: VoteInbox) -> None:

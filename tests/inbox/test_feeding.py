@@ -98,6 +98,24 @@ async def test_follow_goes_on_from_the_cursor_and_from_nothing_else(
     assert len(await second.votes()) == 9
 
 
+async def test_follow_goes_on_from_the_last_of_many_cursors(
+    make_inbox: MakeInbox, client: TopGG, sandbox: Sandbox
+) -> None:
+    """What one run has read is not asked for again by the next."""
+    cast(sandbox, 1, 8)  # of which three are on a page
+    first = make_inbox()
+    new: list[Any] = []
+    first.follow(client, since=NOON, every=EVERY).subscribe(new.append)
+    await until(lambda: len(new) == 8)
+    await asyncio.sleep(0.05)
+    await first.close()
+    asked = [one.query for one in sandbox.requests if one.path.endswith("votes")]
+    make_inbox().follow(client, every=EVERY)
+    await until(lambda: len(queries(sandbox)) > len(asked))
+    later = [one.query for one in sandbox.requests if one.path.endswith("votes")][len(asked)]
+    assert later == asked[-1] != asked[1]
+
+
 async def test_a_first_run_without_votes_is_gone_on_from(
     make_inbox: MakeInbox, client: TopGG, sandbox: Sandbox
 ) -> None:

@@ -38,6 +38,63 @@ async def test_oldest_first(inbox: VoteInbox) -> None:
     assert handler.voters == list(range(1, 31))
 
 
+async def test_a_backlog_of_many_pages(inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read bit by bit, it is handled oldest first all the same, each vote once."""
+    monkeypatch.setattr(processing, "CHUNK", 2)
+    monkeypatch.setattr(processing, "MOST_HELD", 4)
+    await fill(inbox, [by_history(voter, voter * 60) for voter in (4, 7, 1, 6, 3, 5, 2)])
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    await until(lambda: len(handler.returned) >= 7)
+    await asyncio.sleep(0.05)
+    assert handler.voters == list(range(1, 8))
+
+
+async def test_new_votes_do_not_overtake_the_backlog(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come meanwhile, those that waited when it began are handled before them."""
+    monkeypatch.setattr(processing, "CHUNK", 2)
+    await fill(inbox, [by_history(voter, voter * 60) for voter in range(1, 6)])
+    handled: list[int | None] = []
+
+    async def handler(vote: Vote) -> None:
+        handled.append(vote.voter)
+        if len(handled) < 5:
+            await inbox.add(by_history(100 + len(handled), 6_000 + len(handled)))
+        await asyncio.sleep(0.02)
+
+    inbox.process(handler).subscribe()
+    await until(lambda: len(handled) == 9)
+    assert handled == [1, 2, 3, 4, 5, 101, 102, 103, 104]
+
+
+async def test_votes_that_come_while_a_backlog_is_read(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no part of it: the next vote of a user whose last one still runs is handled once."""
+    monkeypatch.setattr(processing, "CHUNK", 2)
+    await fill(inbox, [by_history(voter, voter * 60) for voter in range(1, 7)])
+    gates = {1: asyncio.Event(), 2: asyncio.Event()}
+    handled: list[int | None] = []
+
+    async def handler(vote: Vote) -> None:
+        if vote.voter in gates:
+            await gates[vote.voter].wait()
+        handled.append(vote.voter)
+
+    inbox.process(handler, max_concurrent=2).subscribe()
+    await asyncio.sleep(0.05)
+    await inbox.add(by_history(1, 50_000))
+    await asyncio.sleep(0.05)
+    gates[2].set()
+    await until(lambda: handled == [2, 3, 4, 5, 6])
+    gates[1].set()
+    await until(lambda: len(handled) >= 7)
+    await asyncio.sleep(0.05)
+    assert handled == [2, 3, 4, 5, 6, 1, 1]
+
+
 @pytest.mark.parametrize("most", [1, 4])
 async def test_the_votes_of_a_user_are_in_order(inbox: VoteInbox, most: int) -> None:
     """However many run at a time, a user's votes are handled one after another, oldest first."""
@@ -80,6 +137,64 @@ async def test_votes_that_come_later(inbox: VoteInbox) -> None:
         await inbox.add(by_history(voter, voter))
         await until(lambda voter=voter: len(handler.returned) == voter)
     assert handler.voters == [1, 2, 3, 4, 5]
+
+
+async def test_what_happens_is_noticed_at_once(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new vote, another try and the end are not left to the next look at the file."""
+    monkeypatch.setattr(processing, "LOOK_EVERY", 60.0)
+    handler = Handler()
+    handler.failures[2] = 1
+    outcomes: list[Any] = []
+    ends: list[str] = []
+    inbox.process(handler).subscribe(outcomes.append, on_completed=lambda: ends.append("end"))
+    await asyncio.sleep(0.05)
+    await inbox.add(by_history(1))
+    await until(lambda: len(outcomes) == 1)
+    await inbox.add(by_history(2))
+    await until(lambda: len(outcomes) == 3)
+    async with asyncio.timeout(4):
+        await inbox.close()
+    await until(lambda: ends == ["end"])
+    assert [one.status for one in outcomes] == ["done", "failed", "done"]
+
+
+async def test_a_vote_that_comes_while_the_reader_is_busy(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is handled as soon as the reader asks for more."""
+    monkeypatch.setattr(processing, "LOOK_EVERY", 60.0)
+    await inbox.add(by_history(1))
+    outcomes = aiter(inbox.process(Handler()))
+    assert (await anext(outcomes)).vote.voter == 1
+    await inbox.add(by_history(2))
+    async with asyncio.timeout(4):
+        assert (await anext(outcomes)).vote.voter == 2
+    await outcomes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_it_reads_nothing_while_nothing_happens(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two looks at the file it rests."""
+    looks: list[int] = []
+    look = processing.records.after
+
+    def counted(newest: int, *others: Any) -> Any:
+        looks.append(newest)
+        return look(newest, *others)
+
+    monkeypatch.setattr(processing, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr(processing.records, "after", counted)
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    await inbox.add(by_history(1))
+    await until(lambda: handler.returned == [1])
+    await asyncio.sleep(0.1)
+    before = len(looks)
+    await asyncio.sleep(0.1)
+    assert len(looks) == before > 0
 
 
 async def test_votes_of_another_inbox(make_inbox: MakeInbox) -> None:
@@ -163,6 +278,19 @@ async def test_a_slow_reader_slows_the_handing_over(inbox: VoteInbox) -> None:
     await asyncio.sleep(0.1)
     assert len(handler.voters) <= 6
     await outcomes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_outcomes_come_in_order(inbox: VoteInbox) -> None:
+    """Who reads them more slowly than they come hears of the votes as they were settled."""
+    await fill(inbox, [by_history(voter, voter) for voter in range(1, 6)])
+    told = []
+    async with asyncio.timeout(5):
+        async for outcome in inbox.process(Handler(), 5):
+            told.append(outcome.vote.voter)
+            if len(told) == 5:
+                break
+            await asyncio.sleep(0.05)
+    assert told == [1, 2, 3, 4, 5]
 
 
 async def test_outcomes_can_be_composed(inbox: VoteInbox) -> None:

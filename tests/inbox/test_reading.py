@@ -15,7 +15,7 @@ import pytest
 import reactivex as rx
 from reactivex import operators as ops
 
-from rx_toppy import InboxError, ToppyError, VoteInbox
+from rx_toppy import InboxError, ToppyError, Vote, VoteInbox
 from rx_toppy.votes.counting import Standing
 
 from . import NOON, Handler, after, by_history, by_v0, kept, until
@@ -36,7 +36,9 @@ async def test_votes_are_told_oldest_first(inbox: VoteInbox) -> None:
     assert [vote.voter async for vote in inbox.votes()] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("since", "expected"), [(0, [1, 2, 3]), (20, [2, 3]), (20.1, [3])])
+@pytest.mark.parametrize(
+    ("since", "expected"), [(0, [1, 2, 3]), (10, [1, 2, 3]), (20, [2, 3]), (20.1, [3])]
+)
 async def test_votes_since(inbox: VoteInbox, since: float, expected: list[int]) -> None:
     """From that moment on, which counts too."""
     await fill(inbox, [by_history(voter, voter * 10) for voter in (1, 2, 3)])
@@ -72,6 +74,19 @@ async def test_top_voters(inbox: VoteInbox) -> None:
     ]
     assert await inbox.top_voters(limit=1) == [Standing(1, 3, 3)]
     assert await inbox.top_voters(since=after(43_200)) == [Standing(1, 2, 2)]
+
+
+async def test_top_voters_by_votes_that_say_little(inbox: VoteInbox) -> None:
+    """A vote of unknown weight counts once, a voter may be known by the id on top.gg only."""
+    await fill(
+        inbox,
+        [
+            *(by_history(1, at, weight=None) for at in (0, 100_000)),
+            *(by_history(2, at, platform_id=None) for at in (50, 90_000)),
+            Vote(received_at=NOON),
+        ],
+    )
+    assert await inbox.top_voters() == [Standing(1, 2, 2), Standing(10**6 + 2, 2, 2)]
 
 
 async def test_an_empty_inbox(make_inbox: MakeInbox) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,3 +125,61 @@ def test_a_vote_of_an_impossible_time_is_left_out(caplog: pytest.LogCaptureFixtu
     result = scheduler.start(lambda: votes.pipe(recent_votes(3600)))
     assert [message.value.value.votes for message in result.messages] == [1]
     assert "impossible time" in caplog.text
+
+
+def test_an_operator_outlives_its_loop() -> None:
+    """Votes and the end of a subscription may come when the loop of its timers has closed."""
+    votes: Subject[Vote] = Subject()
+    heard: list[Any] = []
+
+    async def subscribe() -> Any:
+        subscription = votes.pipe(active_voters()).subscribe(heard.append)
+        votes.on_next(soon(1, 30.0))
+        return subscription
+
+    subscription = asyncio.run(subscribe())
+    votes.on_next(soon(2, 20.0))
+    subscription.dispose()
+    assert [event.voter for event in heard] == [1, 2]
+
+
+async def test_disposed_before_the_loop_hears_of_a_vote(caplog: pytest.LogCaptureFixture) -> None:
+    """A vote of another thread whose timer was not set yet leaves nothing behind."""
+    votes: Subject[Vote] = Subject()
+    subscription = votes.pipe(vote_reminders()).subscribe()
+    votes.on_next(soon(1, 30.0))
+    thread = threading.Thread(target=votes.on_next, args=[soon(2, 20.0)])
+    thread.start()
+    thread.join()
+    subscription.dispose()
+    await asyncio.sleep(0.01)
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+def test_disposed_while_something_falls_due() -> None:
+    """On timer threads too: what is about to be told when a subscription ends is left out."""
+    votes: Subject[Vote] = Subject()
+    heard: list[Any] = []
+
+    def hear(window: Any) -> None:
+        heard.append(window)
+        time.sleep(0.3)  # meanwhile the timer of the window goes off, on its own thread
+        subscription.dispose()
+
+    subscription = votes.pipe(votes_per(0.1)).subscribe(hear)
+    now = datetime.now(UTC)
+    votes.on_next(Vote(platform_id=1, created_at=now))
+    votes.on_next(Vote(platform_id=2, created_at=now + timedelta(seconds=0.1)))
+    time.sleep(0.05)
+    assert [window.votes for window in heard] == [1]
+    assert not [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+
+
+@pytest.mark.parametrize("operator", [recent_votes, votes_per])
+def test_the_longest_and_the_shortest_window(operator: Any) -> None:
+    """A thousandth of a second and a century are windows, and more or less is none."""
+    for window in (0.001, timedelta(days=36_525)):
+        assert operator(window)
+    for window in (0.000_999, timedelta(days=36_525, microseconds=1)):
+        with pytest.raises(ValueError, match="window"):
+            operator(window)

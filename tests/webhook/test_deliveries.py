@@ -14,6 +14,8 @@ from tests.webhook import (
     SECRET,
     V0_BOT,
     V0_SERVER,
+    V1_CREATED,
+    V1_DELETED,
     V1_TEST,
     V1_VOTE,
     authorized,
@@ -112,6 +114,44 @@ async def test_a_v0_test_for_a_server():
     assert vote.is_test
     assert vote.weight is None
     assert vote.query == {}
+
+
+@pytest.mark.parametrize(
+    ("weight", "known"), [(0, None), (1, 1), (2, 2), (2**31 - 1, 2**31 - 1), (2**31, None)]
+)
+async def test_what_a_v1_vote_weighs(weight, known):
+    """Any weight that makes sense is the vote's; of any other nothing is known."""
+    async with serving() as served:
+        assert (await served.v1(changed(V1_VOTE, weight=weight))).status == 204
+    assert [vote.weight for vote in served.votes] == [known]
+
+
+@pytest.mark.parametrize(
+    ("sample", "fields", "named"),
+    [
+        (V0_BOT, {"user": "x"}, "user"),
+        (V0_BOT, {"bot": "x"}, "bot"),
+        (V0_SERVER, {"guild": "x"}, "guild"),
+        (V1_VOTE, {"id": "x"}, "id"),
+        (V1_VOTE, {"user": {"id": "x"}}, "user.id"),
+        (V1_VOTE, {"user": {"platform_id": "x"}}, "user.platform_id"),
+        (V1_VOTE, {"project": {"id": "x"}}, "project.id"),
+        (V1_VOTE, {"project": {"platform_id": "x"}}, "project.platform_id"),
+        (V1_VOTE, {"created_at": "x"}, "created_at"),
+        (V1_CREATED, {"connection_id": "x"}, "connection_id"),
+        (V1_CREATED, {"project": {"id": "x"}}, "project.id"),
+        (V1_CREATED, {"project": {"platform_id": "x"}}, "project.platform_id"),
+        (V1_CREATED, {"user": {"id": "x"}}, "user.id"),
+        (V1_CREATED, {"user": {"platform_id": "x"}}, "user.platform_id"),
+        (V1_DELETED, {"connection_id": "x"}, "connection_id"),
+    ],
+)
+async def test_a_refusal_names_the_field(sample, fields, named):
+    """What is no id or no time is refused by its name, as top.gg has it."""
+    body = changed(sample, **fields)
+    async with serving(on_integration=lambda created: "https://example.org/") as served:
+        answer = await (served.v0 if sample in {V0_BOT, V0_SERVER} else served.v1)(body)
+    assert (answer.status, answer.reason.split(" is no ")[0]) == (400, named)
 
 
 @pytest.mark.parametrize(("weekend", "weight"), [(True, 2), (False, 1), (None, None), (..., None)])

@@ -138,6 +138,7 @@ NO_JSON = {
     "a comma too many": V1_VOTE[:-1] + b",}",
     "no UTF-8": b"\xff\xfe" + V1_VOTE,
     "no UTF-8 in a text": V1_VOTE.replace(b"username", b"user\xffname"),
+    "no UTF-8 in what nobody asks for": V1_VOTE.replace(b"a.png", b"\xff.png"),
     "half a surrogate": V1_VOTE.replace(b"vote.create", b"\\ud800"),
     "UTF-16": V1_VOTE.decode().encode("utf-16"),
     "NaN": V1_VOTE.replace(b'"weight": 1', b'"weight": NaN'),
