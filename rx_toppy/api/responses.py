@@ -174,13 +174,14 @@ _read_identity = msgspec.json.Decoder(_Identity).decode
 def _ids_are_plain(value: Any, body: bytes) -> bool:
     """Whether a model's ids were digits, or numbers: as text, "1e2" passes for 100.
 
-    Only a short id, or one that ends in noughts, can come from such a text. (On a page of a search
-    that is not looked after: it would cost half as much again as decoding it.)
+    Only a short id, or one that ends in noughts, can come from such a text: a float is exact up to
+    2**53. (On a page of a search that is not looked after: it would cost half as much again as
+    decoding it.)
     """
     texts = "".join(value.raw_ids) if isinstance(value, Bot) else ""
     if texts and not (texts.isdigit() and texts.isascii()):
         return False
-    if value.id >= 10**15 and value.id % 10**6:
+    if value.id > 2**53 and value.id % 10**6:
         return True
     return digits(_read_identity(body).id) is not None
 

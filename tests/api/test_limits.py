@@ -434,6 +434,18 @@ def test_a_given_up_send_may_still_arrive() -> None:
     assert sent[1][1] == 10.0 + GIVEN_UP
 
 
+def test_a_send_that_is_answered_after_one_was_given_up_is_free_before_it() -> None:
+    """Places come free in the order in which sends are over, which is not that of the calls."""
+    sent = run(
+        [RateLimit(3, per=10)],
+        Plan(),
+        Plan(takes=0.25, answered=False),
+        Plan(takes=0.5),
+        *[Plan()] * 3,
+    )
+    assert [at for _, at in sent[3:]] == [10.0, 10.5, 10.0 + GIVEN_UP]
+
+
 def test_a_send_given_up_late_ends_when_it_is_given_up() -> None:
     """A timeout after more than GIVEN_UP adds nothing to it."""
     sent = run([RateLimit(1, per=10)], Plan(takes=3, answered=False), Plan())
@@ -616,6 +628,14 @@ def test_a_block_counts_in_wait_and_next_due() -> None:
     assert limiter.next_due(2.0) == 50.0
     assert limiter.due(49.9) == []
     assert limiter.due(50.0) == [ticket]
+
+
+def test_those_who_wait_for_a_block_stand_in_each_others_way() -> None:
+    """There may be room already, but not for all of them: who is behind has longer to wait."""
+    limiter = Limiter([RateLimit(2, per=10)])
+    ended(limiter, "/x", 0.0)
+    limiter.block(5.0, 0.0)
+    assert [waits(limiter, "/x", 1.0) for _ in range(4)] == [4.0, 9.0, 10.0, 19.0]
 
 
 def test_a_block_without_limits_holds_as_well() -> None:

@@ -984,3 +984,97 @@ def test_any_text_in_a_user_can_be_looked_at(text: str) -> None:
         for name in dir(model):
             if not name.startswith("_"):
                 getattr(model, name)
+
+
+# --- on the edge ---
+
+
+@pytest.mark.parametrize("route", [routes.FETCH_BOT, routes.FETCH_USER], ids=["bot", "user"])
+@pytest.mark.parametrize("id", ["15e3", "1e15", "1234567891e6", "923456789012345e0", "100.0"])
+def test_an_exponent_is_no_part_of_an_id(id: str, route: routes.Route[Any]) -> None:
+    """Text that only comes to a whole number is no id, however long that number is."""
+    with pytest.raises(ValueError, match="JSON"):
+        decode(route, {"id": id, "username": "Luca"})
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "seconds"),
+    [
+        ({"retryAfter": 90}, None, 90.0),
+        ({"retry-after": 0}, None, 0.0),
+        (b"", "0", 0.0),
+        (b"", "Wed, 15 Apr 2026 12:01:30 -0000", 90.0),
+        (b"", "Wed, 15 Apr 2026 12:00:01 GMT", 1.0),
+        (b"", "Wed, 15 Apr 2026 12:00:00 GMT", HOUR),
+        (b"", "1e3", HOUR),
+        (b"", "1_000", HOUR),
+        (b"", "9" * 400, HOUR),
+    ],
+)
+def test_a_time_that_is_nearly_none(body: object, header: str | None, seconds: float) -> None:
+    """No time at all counts, and so does a date of no zone; the moment that it is now does not."""
+    assert wait(body, header) == seconds
+
+
+def test_a_date_is_told_from_now() -> None:
+    """Without another clock, by the system's."""
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    error = failure(429, {"Retry-After": soon}, b"", method="GET", url=URL, token=TOKEN)
+    assert isinstance(error, errors.Ratelimited)
+    assert 60 < error.retry_after <= 90
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"title": 404, "detail": "no such bot"}, "no such bot"),
+        ({"title": "", "detail": "no such bot"}, "no such bot"),
+        ({"error": ["x"], "message": "no such bot"}, "no such bot"),
+        ({"title": "Not Found", "detail": "no such bot"}, "Not Found: no such bot"),
+        ({"error": "Not Found", "message": "Not Found"}, "Not Found"),
+    ],
+)
+def test_only_words_are_quoted(body: object, text: str) -> None:
+    """Of the fields that say what is wrong: those with text in it, each text once."""
+    assert failed(404, body).text == text
+
+
+@pytest.mark.parametrize(("length", "kept"), [(499, 499), (500, 500), (501, 499), (5000, 499)])
+def test_what_the_server_said_is_five_hundred_characters_at_most(length: int, kept: int) -> None:
+    """As many are whole; of more, the last one says that there was more."""
+    text = failed(500, b"x" * length).text
+    assert text == "x" * kept + ("…" if kept < length else "")
+
+
+@pytest.mark.parametrize(("token", "text"), [("abc", "abcdef"), ("abcd", "***ef"), ("", "abcdef")])
+def test_a_token_of_a_few_letters_is_part_of_any_word(token: str, text: str) -> None:
+    """Three letters are no secret, and are left where they stand."""
+    assert failed(500, b"abcdef", token=token).text == text
+
+
+def test_a_number_too_long_for_python_costs_one_field() -> None:
+    """It reads no more than 4300 digits: the other fields are kept all the same."""
+    points = b"9" * 5000
+    bot = decode(routes.FETCH_BOT, b'{"id": "1", "username": "Luca", "points": ' + points + b"}")
+    assert (bot.id, bot.username, bot.all_time_votes) == (1, "Luca", None)
+
+
+@pytest.mark.parametrize("shard", ["x", {}, [], 1.5])
+def test_a_shard_that_is_no_number_keeps_its_place(shard: object) -> None:
+    """It is left out of the counts, and those after it are not moved up."""
+    stats = decode(routes.GET_STATS, {"server_count": 9, "shards": [4, shard, 5]})
+    assert stats.shards == {0: 4, 2: 5}
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_what_only_looks_like_a_number_is_no_json(number: bytes) -> None:
+    """No reader of JSON takes these, but for Python's."""
+    with pytest.raises(ValueError, match="no JSON"):
+        decode(routes.FETCH_BOT, b'{"id": "1", "points": ' + number + b"}")
+
+
+@pytest.mark.parametrize("id", ["1234567891234567.0", "1234567891234567e0", "12345678912345670e-1"])
+def test_a_long_id_is_of_digits_too(id: str) -> None:
+    """A text with a point or an exponent is no id, not even one whose number has no noughts."""
+    with pytest.raises(ValueError, match="JSON"):
+        decode(routes.FETCH_BOT, {"id": id, "username": "Luca"})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from reactivex import operators as ops
 
-from rx_toppy import InvalidRequest, InvalidResponse, RateLimit, Vote
+from rx_toppy import InvalidRequest, InvalidResponse, RateLimit, Ratelimited, Vote
 from tests.conftest import MakeClient
 from tests.standin import Answer, Seen, StandIn, ok, status
 
@@ -629,3 +629,24 @@ def test_the_discord_user_comes_from_the_cache() -> None:
     assert Vote(user_id=1, platform_id=USER).user(cache) is luca
     assert Vote(user_id=USER, platform_id=1).user(cache) is None
     assert Vote(user_id=USER).user(cache) is None
+
+
+@pytest.mark.parametrize("known", ["user_id", "platform_id"])
+async def test_one_id_is_enough_to_tell_who_voted(
+    known: str, topgg: StandIn, make_client: MakeClient
+) -> None:
+    """Top.gg's id of the voter or the platform's: either one will do."""
+    topgg.reply(HISTORY, Ledger([[{known: "5", "weight": 1}]]))
+    (vote,) = await make_client().project.votes()
+    ids = {"user_id": vote.user_id, "platform_id": vote.platform_id}
+    assert ids == {"user_id": None, "platform_id": None} | {known: 5}
+
+
+@virtual
+async def test_the_first_page_waits_no_longer_than_any_call() -> None:
+    """Patience is for those who have begun to read."""
+    async with scene(rate_limits=[RateLimit(1, per=100)], max_wait=1) as (topgg, client):
+        topgg.default(ok({"cursor": "c", "data": []}))
+        assert await client.project.votes() == []
+        assert type(await awaited(client.project.votes())) is Ratelimited
+        assert len(topgg.seen) == 1

@@ -261,3 +261,14 @@ async def test_what_can_be_gone_through_once_is_sent_each_time(
         await call
         assert topgg.seen[-1].body == topgg.seen[-2].body
     assert len(topgg.seen) == 4
+
+
+async def test_a_number_is_made_text_where_it_is_a_big_id_and_nowhere_else(
+    topgg: StandIn, make_client: MakeClient
+) -> None:
+    """An id that every reader can hold stays a number, and so does what is no id at all."""
+    topgg.reply(f"PUT {COMMANDS}", status(204))
+    largest = 2**53 - 1
+    command = {"name": "play", "id": largest, "guild_id": largest + 1, "max_value": largest + 1}
+    await make_client().project.post_commands([command])
+    assert json.loads(topgg.seen[0].body) == [command | {"guild_id": str(largest + 1)}]

@@ -460,7 +460,17 @@ async def test_since_may_be_any_time_of_the_last_year(
     assert len(topgg.seen) == 1
 
 
-@pytest.mark.parametrize("who", [1, 2**63 - 1, str(2**63 - 1)])
+async def test_a_year_is_365_days_and_a_moment(topgg: StandIn, make_client: MakeClient) -> None:
+    """It is counted from when top.gg hears of it: a year ago as of now is not refused here."""
+    topgg.default(json={"cursor": "c", "data": []})
+    project = make_client().project
+    assert await project.votes(since=ahead(days=-365, seconds=-30)) == []
+    with pytest.raises(ValueError, match="year"):
+        project.votes(since=ahead(days=-365, seconds=-90))
+    assert len(topgg.seen) == 1
+
+
+@pytest.mark.parametrize("who", [1, "1", 2**63 - 1, str(2**63 - 1)])
 async def test_ids_of_all_sizes_are_asked_for(
     who: Any, topgg: StandIn, make_client: MakeClient
 ) -> None:
