@@ -148,6 +148,14 @@ class Model:
         """Those that a record may be of."""
         return [one for one in self.kept.values() if any(is_same(vote, r) for r in one.records)]
 
+    def is_clear(self, vote: Vote) -> bool:
+        """Whether its user is known by the id that counts, and so is that of what it is.
+
+        Who is running is looked at with what was known when a vote was read.
+        """
+        known = [vote.platform_id, *(one.vote.platform_id for one in self.near(vote))]
+        return None not in known
+
     def of(self, state: str) -> list[Kept]:
         """All in a state that is for sure."""
         return [one for one in self.kept.values() if one.state == state and not one.is_unsure]
@@ -356,7 +364,7 @@ class InboxMachine(RuleBasedStateMachine):
         subscription = process.subscribe(
             tell, ends.append, on_completed=lambda: ends.append("completed")
         )
-        await self.add(late, together=True)
+        await self.add([vote for vote in late if self.model.is_clear(vote)], together=True)
         await until(lambda: is_over or run.wrong or run.is_settled())
         if end == "crash" and not is_over:
             self.snapshot()
