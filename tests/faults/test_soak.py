@@ -49,11 +49,6 @@ async def leaks(world: World, _: Random) -> None:
     threading.Thread(target=over.wait, args=(12.0,), name="lost", daemon=True).start()
 
 
-async def leaks_bytes(world: World, _: Random) -> None:
-    """Bytes that are no object of ours."""
-    kept.append(bytearray(100_000))
-
-
 async def raises(world: World, _: Random) -> None:
     """An error that is none of ours."""
     raise KeyError("retry-after")
@@ -79,7 +74,6 @@ async def hangs(world: World, _: Random) -> None:
                 "more: thread lost",
             ],
         ),
-        (leaks_bytes, ["bytes more"]),
         (raises, ["raises failed(.|\n)*KeyError"]),
         (hangs, ["hangs hung(.|\n)*Event"]),
     ],
