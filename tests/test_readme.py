@@ -36,6 +36,7 @@ import pytest
 from reactivex import operators as ops
 
 import rx_toppy
+import rx_toppy.notebook
 import rx_toppy.project
 from rx_toppy import (
     BotStatsPayload,

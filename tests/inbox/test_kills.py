@@ -112,7 +112,9 @@ async def test_down_for_three_votes_a_live_one_first(
     with life("reception", *arguments) as running:
         await begin(running)
         await asyncio.sleep(0.3)
-    assert sorted(handled(out)) == [1, 2, 3, 4, 5]
+    # The one that had just been handled when a kill came may be handled again.
+    assert set(handled(out)) == {1, 2, 3, 4, 5}
+    assert len(handled(out)) <= 7
 
 
 @traced
