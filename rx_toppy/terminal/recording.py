@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Any, Self, TextIO
+from typing import Any
 
 from ..events import AutopostEvent, AutopostFailed, Event, PollFailed, PostEvent, RequestEvent
 from .finding import Page, Voted
-from .lines import write
+from .lines import Lines, write
 from .records import json_line, time
 
 __all__ = ["Objects", "recorded"]
@@ -15,26 +15,14 @@ __all__ = ["Objects", "recorded"]
 Fields = dict[str, object]
 
 
-class Objects:
+class Objects(Lines):
     """A JSON object for each event, on a line of its own: `at`, `event`, and what it tells."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
 
     def show(self, event: Event) -> None:
         """Writes the event's object, at once."""
         kind, fields = recorded(event)
         line = json_line({"at": time(event.at), "event": kind, **fields}, self._out.encoding)
         write(self._out, line)
-
-    def refresh(self) -> None:
-        """Nothing: what is written stays as it is."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 @singledispatch
