@@ -247,7 +247,8 @@ class Autopost(Endless[BotStatsPayload]):
     async def _posts(
         self, loop: asyncio.AbstractEventLoop, posted: list[int]
     ) -> BotStatsPayload | None:
-        await self._poster.ready()
+        if not await self._ready(loop):
+            return None
         if self._began is None:
             self._began = loop.time()  # the rhythm's first beat: the bot is there
         if self._post_to == "v1":
@@ -271,6 +272,23 @@ class Autopost(Endless[BotStatsPayload]):
                 await self._poster.post_shard(census, shard, patient=True)
                 posted.append(shard)
         return census.payload()
+
+    async def _ready(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Waits until there is something to post, or it is told to stop: then False."""
+        ready = loop.create_task(self._poster.ready())
+        try:
+            while not self._stopping and not ready.done():
+                self._sleeper = loop.create_future()
+                await asyncio.wait([ready, self._sleeper], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sleeper = None
+            if not ready.done():
+                ready.cancel()
+                await asyncio.wait([ready])
+        if ready.cancelled():
+            return False
+        ready.result()
+        return True
 
     def _after_beat(self, intervals: float) -> float:
         """The loop's time so many intervals after the present round's beat."""

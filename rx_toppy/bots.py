@@ -174,6 +174,12 @@ class Host:
             or bool(getattr(self.bot, "shards", None))
         )
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the bot can be counted now."""
+        waits = getattr(self.bot, "wait_until_ready", None) is not None
+        return self.can_count and (not waits or self._is_ready())
+
     def running_loop(self) -> asyncio.AbstractEventLoop | None:
         """The loop that the bot runs on, if it has one and says so."""
         # discord.py's `loop` raises before the bot has one.

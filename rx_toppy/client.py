@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from reactivex import Observable
 
 from .api import routes
 from .api.arguments import Seconds, UserLike, count, seconds, snowflake
+from .api.gate import Gate
 from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
 from .api.pages import PAGE, all_bots
 from .api.transport import Transport
@@ -37,6 +38,7 @@ from .models import (
 from .models.displayed import Listed
 from .options import (
     Search,
+    checked_cluster,
     checked_limits,
     checked_session,
     checked_token,
@@ -49,6 +51,10 @@ from .posting import Poster
 from .project import ProjectAPI, history_reader
 from .streams import Call, Paged, Poll
 from .votes.polling import Poller
+
+if TYPE_CHECKING:
+    from .cluster import RedisCluster
+    from .cluster.membership import Membership
 
 __all__ = ["TopGG", "__version__"]
 
@@ -89,8 +95,10 @@ class TopGG:
         max_wait: Seconds that a call may be held back to keep within the rate limits, None for as
             long as it takes. One that would have to wait longer fails at once.
         rate_limits: The limits to keep; `()` for none. top.gg's own by default. The token's budget
-            is shared by all processes that use it: give each its part.
+            is shared by all processes that use it: see `cluster`, or give each its part.
         post_to: Which API autopost posts to, "v0" or "v1".
+        cluster: What shares the limits and the posts with the other processes of this bot: see
+            `rx_toppy.cluster`. Without it, this process is taken to be the only one.
 
     Raises:
         TypeError: an argument is of the wrong kind.
@@ -117,6 +125,7 @@ class TopGG:
         max_wait: Seconds | None = 60.0,
         rate_limits: Sequence[RateLimit] = DEFAULT_RATE_LIMITS,
         post_to: PostTo = "v0",
+        cluster: RedisCluster | None = None,
     ) -> None:
         # Said first, so that a client that could not be made is one that has nothing to close.
         self._closing: asyncio.Future[None] | None = None
@@ -127,26 +136,40 @@ class TopGG:
         if not isinstance(autopost, bool):
             raise TypeError(f"autopost takes True or False, not {type(autopost).__name__}")
         every = seconds(interval, "interval")
+        token = checked_token(token)
+        limits = checked_limits(rate_limits)
+        attempt = seconds(timeout, "timeout")
+        longest = None if max_wait is None else seconds(max_wait, "max_wait", zero=True)
         self._host = Host(bot)
         self._events = EventStream(self._home, dispatch_of(bot))
+        self._membership: Membership | None = None
+        if cluster is not None:
+            self._membership = checked_cluster(cluster).join(
+                self._host, token=token, limits=limits, max_wait=longest, timeout=attempt
+            )
         self._transport = Transport(
             self._home,
             self._events,
-            token=checked_token(token),
+            token=token,
             base_url=checked_url(base_url),
             session=checked_session(session),
-            timeout=seconds(timeout, "timeout"),
+            timeout=attempt,
             retries=count(retries, "retries"),
-            max_wait=None if max_wait is None else seconds(max_wait, "max_wait", zero=True),
-            limits=checked_limits(rate_limits),
+            gate=Gate(limits, longest) if self._membership is None else self._membership.gate,
             agent=AGENT,
         )
         self._project = ProjectAPI(self._home, self._transport)
         self._poller = Poller(self._home, self._transport, self._events)
-        self._poster = Poster(self._host, self._transport, self._events)
+        if self._membership is None:
+            self._poster = Poster(self._host, self._transport, self._events)
+        else:
+            self._poster = self._membership.poster(self._transport, self._events)
         self._autopost = Autopost(
             self._home, self._poster, self._events, interval=every, post_to=post_to
         )
+        if self._membership is not None:
+            self._membership.follow(self._autopost)
+            self._home.release = self._release
         self._home.on_bind = self._bound
         self._autopost.is_wanted = autopost and self._host.can_count
         self._host.hosted_by(self._connecting, self.close)
@@ -640,7 +663,15 @@ class TopGG:
 
     def _bound(self, moved: float) -> None:
         self._transport.moved(moved)
+        if self._membership is not None:
+            self._membership.start()
         self._autopost.start_if_wanted()
+
+    async def _release(self) -> None:
+        """Leaves a loop that was only lent."""
+        await self._transport.release()
+        if self._membership is not None:
+            await self._membership.rest()
 
     def _start_autopost(self) -> None:
         """At once where the bot is there already and there is a loop to run on."""
@@ -683,6 +714,8 @@ class TopGG:
         self._shut()
         await self._autopost.close()
         await self._transport.close()
+        if self._membership is not None:
+            await self._membership.close()
         # Subscriptions that wait for something else than top.gg: a reader who has stopped reading.
         for task in (tasks := list(self._home.tasks)):
             task.cancel()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from .api.limits import RateLimit
 
+if TYPE_CHECKING:
+    from .cluster import RedisCluster
+
 __all__ = [
     "Search",
+    "checked_cluster",
     "checked_limits",
     "checked_session",
     "checked_token",
@@ -58,6 +62,17 @@ def checked_session(session: Any) -> aiohttp.ClientSession | None:
     if session is not None and not isinstance(session, aiohttp.ClientSession):
         raise TypeError(f"session takes an aiohttp.ClientSession, not {type(session).__name__}")
     return session
+
+
+def checked_cluster(cluster: Any) -> RedisCluster:
+    """A cluster."""
+    if not callable(getattr(cluster, "join", None)) or isinstance(cluster, str):
+        raise TypeError(
+            "cluster takes a rx_toppy.cluster.RedisCluster, not "
+            f"{'text' if isinstance(cluster, str) else type(cluster).__name__}"
+        )
+    checked: RedisCluster = cluster
+    return checked
 
 
 def checked_limits(limits: Any) -> tuple[RateLimit, ...]:

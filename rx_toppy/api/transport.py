@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from random import Random
@@ -26,7 +26,7 @@ from ..events import EventStream, RequestEvent
 from ..home import Home
 from .deadlines import Deadlines
 from .gate import Gate
-from .limits import Budget, RateLimit, Ticket
+from .limits import Budget, Ticket
 from .responses import failure, refuse_page, without
 from .retries import pause_before_retry
 from .routes import Request, Route
@@ -84,8 +84,7 @@ class Transport:
         session: The user's own session, which is not closed here; None to make one when needed.
         timeout: Seconds for one attempt, from sending to the end of the body.
         retries: How many sends may come after the first.
-        max_wait: Seconds that a call may be held back, None for as long as it takes.
-        limits: The rate limits to keep.
+        gate: What every send goes through.
         agent: The `User-Agent` header.
     """
 
@@ -99,8 +98,7 @@ class Transport:
         session: aiohttp.ClientSession | None,
         timeout: float,
         retries: int,
-        max_wait: float | None,
-        limits: Sequence[RateLimit],
+        gate: Gate,
         agent: str,
     ) -> None:
         self._home = home
@@ -110,7 +108,7 @@ class Transport:
         self._timeout = timeout
         self._retries = retries
         self._rng = Random()
-        self._gate = Gate(limits, max_wait)
+        self._gate = gate
         self._deadlines = Deadlines(timeout)
         self._headers = _headers(token, agent)
         self.session = session

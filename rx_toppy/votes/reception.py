@@ -14,6 +14,7 @@ from ..api.arguments import Seconds
 from ..events import VoteEvent
 from ..home import Home
 from ..hot import HotStream
+from .base import Inbox
 from .feeding import Feed
 from .inbox import VoteInbox
 from .processing import Handler, Outcome
@@ -31,7 +32,7 @@ async def receive_votes(
     client: TopGG,
     handler: Handler,
     *,
-    inbox: str | os.PathLike[str] | VoteInbox = "votes.db",
+    inbox: str | os.PathLike[str] | Inbox = "votes.db",
     secret: str | Iterable[str] | None = None,
     authorization: str | None = None,
     host: str = "127.0.0.1",
@@ -59,7 +60,7 @@ async def receive_votes(
     Args:
         client: The client; the history needs a token for the v1 API.
         handler: The coroutine function that gets each vote: see `VoteInbox.process`.
-        inbox: The file that keeps the votes, or the `VoteInbox`.
+        inbox: The file that keeps the votes, or the inbox: a `VoteInbox` or a `RedisInbox`.
         secret: v1's webhook secret. Without this and `authorization` there is no webhook.
         authorization: v0's secret.
         host: Where the webhook listens: "0.0.0.0" for all of this machine's addresses.
@@ -87,7 +88,7 @@ async def receive_votes(
     if not has_webhook and not history:
         raise ValueError("receive_votes() takes a secret, an authorization, or history=True")
     client.poll_votes(every, since=since)  # which says what is wrong with these, if anything
-    box = inbox if isinstance(inbox, VoteInbox) else VoteInbox(inbox)
+    box = inbox if isinstance(inbox, Inbox) else VoteInbox(inbox)
     outcomes = box.process(handler, max_concurrent, tries=tries)
     webhook = None
     if has_webhook:
@@ -120,7 +121,7 @@ class VoteReception:
     def __init__(
         self,
         client: TopGG,
-        inbox: VoteInbox,
+        inbox: Inbox,
         webhook: VoteWebhook | None,
         history: Feed | None,
         outcomes: Observable[Outcome],

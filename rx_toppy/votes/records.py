@@ -5,8 +5,7 @@ The connection comes last, so that `partial` makes a step of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain, compress
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,10 @@ import msgspec
 
 from ..models import Vote
 from .counting import Standing
-from .identity import AROUND, is_same_vote
+from .handling import DeadLetter
+from .identity import AROUND
+from .merging import Record, Together, is_meant
+from .moments import MICROSECOND, micros, moment
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -31,7 +33,6 @@ __all__ = [
     "after",
     "backlog",
     "dead_letters",
-    "micros",
     "newest",
     "revive",
     "set_state",
@@ -42,8 +43,6 @@ __all__ = [
 
 WAITING, DONE, DEAD = 0, 1, 2
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 MARGIN = AROUND // MICROSECOND
 
 COLUMNS = (
@@ -55,18 +54,6 @@ COLUMNS = (
 MOST_ROWS = 128
 
 
-class DeadLetter(Vote, frozen=True, kw_only=True):
-    """A vote whose handler has raised as often as it may.
-
-    Attributes:
-        tries: How often it was tried.
-        error: What the handler raised last, in words.
-    """
-
-    tries: int
-    error: str
-
-
 class Waiting(msgspec.Struct, order=True):
     """A vote that is not done yet."""
 
@@ -74,11 +61,6 @@ class Waiting(msgspec.Struct, order=True):
     seq: int
     tries: int
     vote: Vote
-
-
-def micros(moment: datetime) -> int:
-    """A moment as the file has it: microseconds since 1970."""
-    return (moment - EPOCH) // MICROSECOND
 
 
 def add_all(votes: Sequence[Vote], database: Connection) -> list[bool]:
@@ -157,7 +139,7 @@ def revive(vote: Vote, database: Connection) -> bool:
     while letters := dead_letters(behind, 500, database):
         for seq, letter in letters:
             behind = seq
-            if _is_it(letter, vote):
+            if is_meant(letter, vote):
                 database.execute(
                     "UPDATE votes SET state = 0, tries = 0, error = NULL, "
                     "seq = (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'votes') "
@@ -205,11 +187,11 @@ def _add(votes: Sequence[Vote], database: Connection) -> list[bool]:
     if not known and _are_different(votes):  # as nearly always
         _insert_all(votes, database)
         return [True] * len(votes)
-    together = _Together()
-    is_new = [together.take(vote, known.get(place, ())) for place, vote in enumerate(votes)]
-    for seq, vote in together.completed():
-        _update(database, seq, vote)
-    _insert_all(together.new(), database)
+    together = Together()
+    is_new = [together.take(vote, known.get(place, ()))[1] for place, vote in enumerate(votes)]
+    for record in together.completed():
+        _update(database, record)
+    _insert_all([record.vote for record in together.new()], database)
     return is_new
 
 
@@ -228,62 +210,6 @@ def _insert_all(votes: Sequence[Vote], database: Connection) -> None:
         chunk = rows[start : start + count]
         database.execute(_insert(count), list(chain.from_iterable(chunk)))
         start += count
-
-
-class _Record(msgspec.Struct):
-    """A vote as it is, or will be, on disk; `seq` is its number there, None for a new one."""
-
-    seq: int | None
-    vote: Vote
-    is_completed: bool = False
-
-
-class _Together:
-    """Votes that come together, and the records that may be of the same ones: which is which."""
-
-    def __init__(self) -> None:
-        self._records: list[_Record] = []
-        self._by_seq: dict[int, _Record] = {}
-        self._by_id: dict[tuple[str, int], list[_Record]] = {}
-
-    def take(self, vote: Vote, near: Iterable[tuple[int, Vote]]) -> bool:
-        """Takes a vote, beside the records near it; whether it is new."""
-        for seq, known in near:
-            if seq not in self._by_seq:
-                self._by_seq[seq] = self._add(_Record(seq, known))
-        found = (record for key in _keys(vote) for record in self._by_id.get(key, ()))
-        same = next((record for record in found if is_same_vote(vote, record.vote)), None)
-        if same is None:
-            self._add(_Record(None, vote))
-            return True
-        whole = _merged(same.vote, vote)
-        if whole != same.vote:
-            same.vote, same.is_completed = whole, True
-            self._index(same)
-        return False
-
-    def new(self) -> list[Vote]:
-        """The new ones."""
-        return [record.vote for record in self._records if record.seq is None]
-
-    def completed(self) -> list[tuple[int, Vote]]:
-        """The records on disk of which more is known now."""
-        return [(r.seq, r.vote) for r in self._records if r.seq is not None and r.is_completed]
-
-    def _add(self, record: _Record) -> _Record:
-        self._records.append(record)
-        self._index(record)
-        return record
-
-    def _index(self, record: _Record) -> None:
-        for key in _keys(record.vote):
-            self._by_id.setdefault(key, []).append(record)
-
-
-def _keys(vote: Vote) -> list[tuple[str, int]]:
-    """What a vote is found by among others."""
-    ids = (("id", vote.id), ("on platform", vote.platform_id), ("user", vote.user_id))
-    return [(kind, id) for kind, id in ids if id is not None]
 
 
 @cache
@@ -336,26 +262,13 @@ def _near(votes: Sequence[Vote], database: Connection) -> dict[int, list[tuple[i
     return found
 
 
-def _update(database: Connection, seq: int, vote: Vote) -> None:
+def _update(database: Connection, record: Record) -> None:
     """Writes a record anew. Its place in time stays: who reads on behind it would pass it over."""
     assignments = ", ".join(f"{name} = ?" for name in COLUMNS.split(", "))
     database.execute(
         f"UPDATE votes SET {assignments} WHERE seq = ?",  # noqa: S608
-        (*_row(vote)[1:], seq),
+        (*_row(record.vote)[1:], record.seq),
     )
-
-
-def _merged(known: Vote, told: Vote) -> Vote:
-    """A vote with what another record of it knows besides."""
-    names = ("id", "user_id", "platform_id", "weight", "created_at", "expires_at", "project_id")
-    more = {name: getattr(told, name) for name in names if getattr(known, name) is None}
-    return msgspec.structs.replace(known, **more)
-
-
-def _is_it(letter: DeadLetter, vote: Vote) -> bool:
-    if vote.is_test or letter.is_test:
-        return letter.is_test == vote.is_test and letter.received_at == vote.received_at
-    return is_same_vote(letter, vote)
 
 
 def _row(vote: Vote) -> tuple[Any, ...]:
@@ -398,15 +311,11 @@ def _fields(row: Sequence[Any]) -> dict[str, Any]:
         "user_id": user_id,
         "platform_id": platform_id,
         "weight": weight,
-        "created_at": _moment(created_at),
-        "expires_at": _moment(expires_at),
-        "received_at": _moment(received_at),
+        "created_at": None if created_at is None else moment(created_at),
+        "expires_at": None if expires_at is None else moment(expires_at),
+        "received_at": moment(received_at),
         "project_id": project_id,
         "is_test": bool(is_test),
         "query": msgspec.json.decode(query) if query != "{}" else {},
         "source": source,
     }
-
-
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else EPOCH + value * MICROSECOND

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from ..client import TopGG
-    from .inbox import VoteInbox
+    from .base import Inbox
 
 __all__ = ["VoteWebhook"]
 
@@ -121,7 +121,7 @@ class VoteWebhook:
         port: int = 8080,
         path: str = "/votes",
         max_age: Seconds = 300.0,
-        inbox: VoteInbox | None = None,
+        inbox: Inbox | None = None,
         client: TopGG | None = None,
         on_integration: OnIntegration | None = None,
         secrets: Lookup | None = None,
@@ -336,7 +336,7 @@ class VoteWebhook:
             )
         raise Refused(401, "the signature is too old" if age > 0 else "the signature is of later")
 
-    async def _keep(self, inbox: VoteInbox, vote: Vote) -> None:
+    async def _keep(self, inbox: Inbox, vote: Vote) -> None:
         """Makes a vote safe on disk."""
         try:
             is_new = await inbox.add(vote)

@@ -9,8 +9,7 @@ import pytest
 
 from rx_toppy import StandaloneBot, TopGG, VoteInbox
 from rx_toppy.sandbox import Sandbox
-from rx_toppy.votes import inbox as inbox_module
-from rx_toppy.votes import ownership, processing
+from rx_toppy.votes import base, ownership, processing
 
 MakeInbox = Callable[[], VoteInbox]
 
@@ -22,7 +21,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processing, "LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(processing, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(ownership, "PATIENCE", 0.2)
-    monkeypatch.setattr(inbox_module, "PAUSE", 0.02)
+    monkeypatch.setattr(base, "PAUSE", 0.02)
 
 
 @pytest.fixture

@@ -1,0 +1,121 @@
+"""One client's part in a cluster: its connection, its place in the budget, its shards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from ..api.limits import RateLimit
+from ..api.transport import Transport
+from ..autopost import Autopost
+from ..bots import Host
+from ..events import EventStream
+from .budget import SharedBudget
+from .gate import SharedGate
+from .link import Link, RedisAway
+from .poster import ClusterPoster
+from .roll import Roll
+
+__all__ = ["Membership"]
+
+log = logging.getLogger("rx_toppy.cluster")
+
+# How long a client that is closed says goodbye.
+GOODBYE = 2.0
+
+
+class Membership:
+    """What a client is in a cluster, as `RedisCluster.join` has made it.
+
+    Attributes:
+        gate: What every send of the client goes through.
+        budget: What is known of the budget of all.
+        roll: What is known of the servers of all.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        key: Callable[[str], str],
+        me: str,
+        host: Host,
+        limits: Sequence[RateLimit],
+        *,
+        max_wait: float | None,
+        timeout: float,
+        drop_after: float,
+    ) -> None:
+        self._link = link
+        self.gate = SharedGate(limits, max_wait)
+        self.budget = self.gate.budget = SharedBudget(
+            link,
+            key,
+            me,
+            limits,
+            timeout=timeout,
+            drop_after=drop_after,
+            on_block=self.gate.hear,
+        )
+        self.roll = Roll(link, key, me, host, drop_after=drop_after)
+        self._host = host
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_leaving = False
+
+    def poster(self, transport: Transport, events: EventStream) -> ClusterPoster:
+        """What posts for the client."""
+        return ClusterPoster(self._host, transport, events, self.roll)
+
+    def follow(self, autopost: Autopost) -> None:
+        """Leads only while the client's autopost runs, and in its rhythm."""
+        self.roll.is_wanted = autopost.is_running
+        self.roll.interval = lambda: autopost.interval
+
+    def start(self) -> None:
+        """Begins, on the running loop; what ran on an earlier one is over."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None:
+            self._link.forget()
+            self.roll.begin()
+        self._loop = loop
+        self._task = loop.create_task(self._run())
+        self._task.add_done_callback(_ended)
+
+    async def rest(self) -> None:
+        """Ends what runs, and closes the connections; a new loop begins anew."""
+        task, self._task, self._loop = self._task, None, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        await self._link.close()
+
+    async def close(self) -> None:
+        """Leaves the cluster: what was put aside for this process is the others' at once."""
+        self._is_leaving = True
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            with suppress(RedisAway, TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self.roll.resign()
+                    await self.budget.goodbye()
+        await self.rest()
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.budget.run())
+                group.create_task(self.roll.run())
+        finally:
+            if not self._is_leaving:  # its loop is being closed
+                await self._link.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("this process takes no part in its cluster any more", exc_info=task.exception())

@@ -1,0 +1,1 @@
+"""Many processes with one token, on a Redis that is a real one, and that fails as real ones do."""

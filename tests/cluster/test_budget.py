@@ -1,0 +1,168 @@
+"""The shared budget: whatever happens to Redis and the way to it, no window holds too many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from rx_toppy import RateLimit
+from rx_toppy.api.gate import Waiter
+from rx_toppy.cluster import budget as budget_module
+from rx_toppy.cluster import link as link_module
+from rx_toppy.cluster.budget import SharedBudget
+from rx_toppy.cluster.link import Link
+from tests.faults.proxy import FaultProxy
+from tests.faults.weather import Weather
+from tests.standin.rates import violations
+
+from .server import RedisServer
+
+CALLS, PER = 12, 0.5
+LIMITS = (RateLimit(40, per=0.1), RateLimit(CALLS, per=PER, prefix="/bots"))
+TIMEOUT = 0.15
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What takes seconds takes tenths."""
+    for name, value in (
+        ("BEAT", 0.1),
+        ("PRESENT", 0.15),
+        ("SILENCE", 0.3),
+        ("STALE", 0.2),
+        ("SETTLING", 0.3),
+        ("SOON", 0.03),
+        ("ANSWER", 0.2),
+    ):
+        monkeypatch.setattr(budget_module, name, value)
+    monkeypatch.setattr(link_module, "ANSWER", 0.2)
+    return
+
+
+class Process:
+    """One of the processes that share a budget, with a way to Redis of its own."""
+
+    def __init__(self, name: str, url: str, seen: list[float], rng: Random) -> None:
+        self.link = Link(url)
+        self.budget = SharedBudget(
+            self.link,
+            partial("test:{{x}}:{}".format),
+            name,
+            LIMITS,
+            timeout=TIMEOUT,
+            drop_after=60.0,
+            on_block=lambda route, seconds: None,
+        )
+        self.sent = 0
+        self._seen = seen
+        self._rng = rng
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self, senders: int) -> None:
+        """Sends as much as it may."""
+        jobs = [self.budget.run(), *(self._send() for _ in range(senders))]
+        self._tasks = [asyncio.ensure_future(job) for job in jobs]
+
+    async def die(self) -> None:
+        """Ends without a word."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.link.close()
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            waiter = Waiter(loop.create_future(), loop.time(), True, "GET", "/bots/1")
+            place = await self.budget.place("/bots/1", waiter, float("inf"))
+            # The server counts it at some time between leaving and the answer.
+            await asyncio.sleep(self._rng.random() * TIMEOUT / 2)
+            self._seen.append(loop.time())
+            self.sent += 1
+            await asyncio.sleep(self._rng.random() * TIMEOUT / 2)
+            self.budget.end(place, loop.time(), answered=True)
+
+
+class World:
+    """Four processes, each with a way of its own to one Redis; and what may happen to them."""
+
+    def __init__(self, redis: RedisServer, rng: Random) -> None:
+        self.seen: list[float] = []
+        self._redis = redis
+        self._rng = rng
+        self._born = 0
+        self._proxies = [FaultProxy(redis.port, Weather(rng)) for _ in range(4)]
+        self._processes: list[Process] = []
+
+    async def __aenter__(self) -> World:
+        for proxy in self._proxies:
+            await proxy.__aenter__()
+            self._processes.append(self._bear(proxy))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self._processes:
+            await process.die()
+        for proxy in self._proxies:
+            await proxy.__aexit__(None, None, None)
+
+    async def partition(self) -> None:
+        """One process does not reach Redis for a while."""
+        proxy = self._rng.choice(self._proxies)
+        await proxy.go_down()
+        await asyncio.sleep(self._rng.uniform(0.1, 2.5))
+        proxy.come_up()
+
+    async def restart(self) -> None:
+        """Redis is away for a while, and comes back with its data."""
+        await self._redis.stop()
+        await asyncio.sleep(self._rng.uniform(0.0, 2.0))
+        await self._redis.start()
+
+    async def lose(self) -> None:
+        """Redis is killed, and comes back empty."""
+        await self._redis.restart(kill=True, empty=True)
+
+    async def freeze(self) -> None:
+        """Redis stands still for a while, and then does what it was asked to."""
+        self._redis.pause()
+        await asyncio.sleep(self._rng.uniform(0.1, 2.0))
+        self._redis.resume()
+
+    async def kill(self) -> None:
+        """A process dies, and another one takes its place."""
+        place = self._rng.randrange(len(self._processes))
+        await self._processes[place].die()
+        self._processes[place] = self._bear(self._proxies[place])
+
+    def _bear(self, proxy: FaultProxy) -> Process:
+        self._born += 1
+        url = self._redis.url_by(proxy.port)
+        process = Process(f"process {self._born}", url, self.seen, self._rng)
+        process.begin(senders=8)
+        return process
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("seed", [1, 3])
+async def test_no_window_holds_too_many_under_any_fault(tmp_path: Path, seed: int) -> None:
+    """Partitions, restarts with and without the data, a Redis that stands still, dead processes."""
+    rng = Random(seed)
+    async with (
+        asyncio.timeout(50),
+        RedisServer(tmp_path / "redis") as redis,
+        World(redis, rng) as world,
+    ):
+        await asyncio.sleep(1.0)
+        faults = [world.partition, world.restart, world.lose, world.freeze, world.kill]
+        for fault in rng.sample(faults, len(faults)):
+            await fault()
+            await asyncio.sleep(rng.uniform(0.5, 1.0))
+        seen = list(world.seen)
+    assert violations(seen, CALLS, PER) == []
+    assert len(seen) > 5 * CALLS
