@@ -282,13 +282,11 @@ class Autopost(Endless[BotStatsPayload]):
                 await asyncio.wait([ready, self._sleeper], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._sleeper = None
-            if not ready.done():
-                ready.cancel()
-                await asyncio.wait([ready])
-        if ready.cancelled():
-            return False
-        ready.result()
-        return True
+            ready.cancel()
+            await asyncio.gather(ready, return_exceptions=True)
+        if not ready.cancelled():
+            ready.result()
+        return not ready.cancelled()
 
     def _after_beat(self, intervals: float) -> float:
         """The loop's time so many intervals after the present round's beat."""

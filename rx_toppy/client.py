@@ -543,6 +543,11 @@ class TopGG:
         return self._autopost
 
     @property
+    def cluster(self) -> Membership | None:
+        """This client's part in its cluster: see `cluster.Membership`. None without one."""
+        return self._membership
+
+    @property
     def bot(self) -> Any:
         """The bot that this client belongs to."""
         return self._host.bot

@@ -11,6 +11,7 @@ import inspect
 import io
 import logging
 import re
+import shutil
 import sqlite3
 import subprocess
 import symtable
@@ -55,6 +56,8 @@ from rx_toppy import (
 from rx_toppy.project import ProjectAPI
 from rx_toppy.sandbox import Sandbox, faults
 from rx_toppy.votes import VoteReception, agenda, processing
+from rx_toppy.votes.base import Inbox
+from tests.cluster.server import PROGRAM, RedisServer
 from tests.virtual import run_virtual
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +72,7 @@ TIMED = (
     "recipes",
 )  # sections whose examples run in virtual time, with a scenario each
 DELIVERED = "votes-that-are-never-lost"  # one whose examples run in real time, with a scenario each
+REDIS = "redis://localhost:6379"  # where the examples of clusters have theirs
 COMMAND = {"id": "846097297812455424", "type": 1, "name": "play", "description": "Plays a song"}
 
 
@@ -133,7 +137,10 @@ def blocks() -> Iterator[Block]:
 
 BLOCKS = list(blocks())
 CODE = [block for block in BLOCKS if block.language == "python"]
-EXAMPLES = [block for block in CODE if block.section not in (*TIMED, DELIVERED)]
+CLUSTERED = [block for block in CODE if REDIS in block.text]
+EXAMPLES = [
+    block for block in CODE if block.section not in (*TIMED, DELIVERED) and block not in CLUSTERED
+]
 RECIPES = {block.id: block for block in CODE if block.section in TIMED}
 RECEIVERS = {block.id: block for block in CODE if block.section == DELIVERED}
 
@@ -387,7 +394,7 @@ def test_the_examples_state_what_they_print() -> None:
     assert len(EXAMPLES) > 10
     assert len([block for block in RECIPES.values() if block.section == "recipes"]) == 6
     assert RECIPES.keys() == SCENARIOS.keys()
-    assert RECEIVERS.keys() == POSTS.keys()
+    assert RECEIVERS.keys() == POSTS.keys() - {block.id for block in CLUSTERED}
     assert len([block for block in printing if not block.stated]) <= 1
 
 
@@ -1047,6 +1054,39 @@ def test_an_example_of_deliveries_does_what_it_says(
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
+@sends("from-one-process-to-many-2")
+async def a_vote_is_delivered(at: Office) -> AsyncGenerator[None, None]:
+    """To whichever process."""
+    yield
+    (reception,) = at.receptions
+    assert reception.webhook is not None
+    endpoint = at.sandbox.send_to(f"http://127.0.0.1:{reception.webhook.port}/votes", secret=SECRET)
+    at.sandbox.vote(1001)
+    await endpoint.settled()
+    await quiet(at.lines, 1)
+    await at.client.close()
+    with pytest.raises(rx_toppy.InboxError):
+        await at.names["inbox"].add(Vote(platform_id=1))
+
+
+@pytest.mark.parametrize("block", CLUSTERED, ids=lambda block: block.id)
+async def test_an_example_of_clusters_does_what_it_says(
+    block: Block, world: Sandbox, tmp_path: Path
+) -> None:
+    """With a Redis that is there."""
+    if shutil.which(PROGRAM) is None:
+        pytest.skip(f"needs {PROGRAM}")
+    assert block.wanted <= HIDDEN
+    async with RedisServer(tmp_path) as redis:
+        block = block._replace(text=block.text.replace(REDIS, redis.url))
+        with printed() as lines:
+            if block.id in POSTS:
+                await deliver(block, POSTS[block.id], lines)
+            else:
+                await run_alone(block, world)
+    assert lines() == block.stated
+
+
 # --- the commands --------------------------------------------------------------------------------
 
 
@@ -1132,7 +1172,7 @@ def test_every_call_of_an_inbox_stands_in_the_table_with_its_arguments() -> None
     """All that it can be asked for but its end, and what that gives."""
     rows = {names_in(row[0])[0]: names_in(row[1])[0] for row in table("inbox call")}
     shown = {}
-    for name, value in vars(VoteInbox).items():
+    for name, value in vars(Inbox).items():
         if not name.startswith("_") and inspect.isfunction(value) and name != "close":
             annotation = str(inspect.signature(value).return_annotation)
             for wrapper in ("Poll[", "Paged[", "Call["):

@@ -247,7 +247,11 @@ class Transport:
 
     async def until(self, waiting: Coroutine[Any, Any, Any]) -> None:
         """Waits for something that is not ours, unless the client is closed meanwhile."""
-        loop = self._home.bind()
+        try:
+            loop = self._home.bind()
+        except BaseException:
+            waiting.close()  # else Python would say that nobody has awaited it
+            raise
         over: asyncio.Future[None] = loop.create_future()
         task = loop.create_task(waiting)
         task.add_done_callback(lambda _: _succeed(over))

@@ -12,6 +12,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from itertools import chain, count
 from typing import Any
 
@@ -80,19 +81,13 @@ class SharedBudget:
         self._limits = tuple(limits)
         self._drop_after = drop_after
         self._on_block = on_block
-        names = (
-            "members",
-            "aside",
-            "queue",
-            "leases",
-            "blocks",
-            "wanted",
-            "serial",
-            "peak",
-            "turns",
-        )
-        windows = (f"window:{limit.calls}:{limit.per}:{limit.prefix}" for limit in limits)
-        self._keys = [key(name) for name in (*names, *windows)]
+        windows = [f"{limit.calls}:{limit.per}:{limit.prefix}" for limit in limits]
+        names = ("members", "aside", "sums", "queue", "leases", "blocks", "wanted", "serial")
+        # Those that have other limits share the windows that are the same, and nothing else.
+        group = sha256(" ".join(windows).encode()).hexdigest()[:8]
+        self._keys = [key(f"{group}:{name}") for name in (*names, "peak", "turns")]
+        self._keys[names.index("blocks")] = key("blocks")
+        self._keys += [key(f"window:{window}") for window in windows]
         # How long a place is held that nobody gives back.
         self._holds = [STALE + timeout + GIVEN_UP + _per(limit) for limit in limits]
         self._numbers = count(1)

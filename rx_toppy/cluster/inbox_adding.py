@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -48,7 +49,7 @@ class Adding:
         self._cursor = cursor
         self.open: list[int] = []
         self._kept: dict[int, Kept] = {}
-        self._near: dict[int, dict[int, None]] = {}
+        self._near: dict[int, list[int]] = {}
         for place, vote in enumerate(votes):
             try:
                 encoded(vote)
@@ -71,38 +72,38 @@ class Adding:
     async def _round(self, redis: InboxRedis) -> bool:
         """Tries it with what is known by now; whether that was all."""
         together = Together()
-        taken = {
-            place: together.take(self._votes[place], self._around(place)) for place in self.open
-        }
-        places: dict[int, list[int]] = {}
-        for place, (record, _) in taken.items():
-            places.setdefault(id(record), []).append(place)
+        taken = []
+        for place in self.open:
+            record, self.fates[place] = together.take(self._votes[place], self._around(place))
+            taken.append(record)
         new, completed = together.new(), together.completed()
-        if new or completed or self._cursor:
-            told = [part for one in new for part in self._asked(one, places[id(one)])]
-            told += [part for one in completed for part in self._completion(one)]
-            refused, stale = await redis.run("inbox_add", MARGIN, self._cursor, len(new), *told)
-            for number, record in stale:
-                self._learn(int(number), record)
-            for place, *near in refused:
-                for number, record in zip(near[::2], near[1::2], strict=True):
-                    self._learn(int(number), record)
-                    for one in places[id(new[place - 1])]:
-                        self._near.setdefault(one, {})[int(number)] = None
-            if refused or stale:
-                return False
-        for place, (_, is_new) in taken.items():
-            self.fates[place] = is_new
-        return True
+        if not new and not completed and not self._cursor:
+            return True
+        told = [part for place in self.open for part in self._told(place)]
+        told.append(len(new))
+        places = {id(record): number for number, record in reversed(list(enumerate(taken, 1)))}
+        for record in new:
+            number = places[id(record)]
+            is_as_told = record.vote is self._votes[self.open[number - 1]]
+            told.append(number if is_as_told else encoded(record.vote))
+        told += [part for record in completed for part in self._completion(record)]
+        refused, stale = await redis.run("inbox_add", MARGIN, self._cursor, len(self.open), *told)
+        for number, *near in refused:
+            place = self.open[number - 1]
+            self._near[place] = [int(one) for one in near[::2]]
+            stale += zip(near[::2], near[1::2], strict=True)
+        for one, kept in stale:
+            self._learn(int(one), kept)
+        return not stale
 
     def _around(self, place: int) -> Iterable[tuple[int, Vote]]:
         """The kept votes that this one is compared with."""
-        near = self._near.get(place, {})
+        near = self._near.get(place, ())
         return [(seq, self._kept[seq].vote) for seq in near if seq in self._kept]
 
-    def _asked(self, record: Record, places: Sequence[int]) -> list[bytes | str | int]:
-        known = {number_of(seq) for place in places for seq in self._near.get(place, ())}
-        return [encoded(record.vote), len(known), *known]
+    def _told(self, place: int) -> list[Any]:
+        known = self._near.get(place, ())
+        return [encoded(self._votes[place]), len(known), *map(number_of, known)]
 
     def _completion(self, record: Record) -> tuple[str, bytes, bytes]:
         seq = record.seq or 0

@@ -97,6 +97,7 @@ class RedisProcessing(Handling[Held]):
         # A connection for waiting, and Redis's number for it.
         self._waiting: Redis | None = None
         self._waiting_id: int | None = None
+        self._waiting_since = 0
         self._claim_from = b"0-0"
         self._claim_at = 0.0
 
@@ -106,17 +107,21 @@ class RedisProcessing(Handling[Held]):
         if self._taking is None:
             self._taking = asyncio.ensure_future(self._take())
             self._keeping = asyncio.ensure_future(self._keep_up())
-            self._taking.add_done_callback(lambda _: self.look())
-        elif self._taking.done():
-            self._taking.result()
+            for task in (self._taking, self._keeping):
+                task.add_done_callback(lambda _: self.look())
+        for task in self._ended():
+            task.result()
+
+    def _ended(self) -> list[asyncio.Task[None]]:
+        """What runs in the background, and should not have ended."""
+        return [task for task in (self._taking, self._keeping) if task is not None and task.done()]
 
     async def _rest(self) -> None:
         await self._changed.wait(self._has_work)
 
     def _has_work(self) -> bool:
         is_ready = bool(self._ready) and self._has_slot
-        has_ended = self._taking is not None and self._taking.done()
-        return bool(self._outcomes) or is_ready or has_ended or self._is_over
+        return bool(self._outcomes or self._ended()) or is_ready or self._is_over
 
     def _next(self) -> Held | None:
         return self._ready.popleft() if self._ready else None
@@ -151,7 +156,8 @@ class RedisProcessing(Handling[Held]):
         claimed = await self._claimed(count)
         if claimed:
             return claimed
-        if self._waiting is None:
+        if self._waiting is None or self._waiting_since < self._redis.losses:
+            await self._close_waiting()
             await self._open_waiting()
         reading = self._waiting.xreadgroup(  # type: ignore[union-attr]
             GROUP, self._consumer, {self._redis.turns: ">"}, count=count, block=int(BLOCK * 1000)
@@ -208,7 +214,7 @@ class RedisProcessing(Handling[Held]):
 
     async def _open_waiting(self) -> None:
         client = self._redis.link.redis.client()
-        self._waiting = client
+        self._waiting, self._waiting_since = client, self._redis.losses
         await self._redis.ask(client.initialize())
         with suppress(InboxError):  # it may not be permitted; then `_leave` waits a little longer
             self._waiting_id = await self._redis.ask(client.client_id())
@@ -216,7 +222,9 @@ class RedisProcessing(Handling[Held]):
     async def _close_waiting(self) -> None:
         client, self._waiting, self._waiting_id = self._waiting, None, None
         if client is not None:
-            with suppress(RedisAway):
+            with suppress(RedisAway):  # nobody else shall have a connection that may be dead
+                if client.connection is not None:
+                    await self._redis.link.answered(client.connection.disconnect())
                 await self._redis.link.answered(client.aclose())
 
     # --- holding on to them ---
@@ -240,10 +248,11 @@ class RedisProcessing(Handling[Held]):
                     "inbox_tidy", self._keep, MOST_OLD, int(GONE_AFTER * CLAIM_AFTER * 1000)
                 ):
                     tidy_at = loop.time() + TIDY_EVERY
+                pause = min(pause, sign_at - loop.time())
             except InboxError:
                 pause = PAUSE
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(pause, max(0.0, sign_at - loop.time()))):
+                async with asyncio.timeout(pause):
                     await self._news.wait()
 
     async def _give_sign(self) -> None:

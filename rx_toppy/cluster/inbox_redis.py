@@ -31,9 +31,13 @@ class InboxRedis:
     Args:
         url: Where the Redis is.
         name: The inbox's.
+
+    Attributes:
+        losses: How often something could not be asked: connections older than that may be dead.
     """
 
     def __init__(self, url: str, name: str) -> None:
+        self.losses = 0
         self.link = Link(url)
         # The braces have all its keys lie together in a Redis that is a cluster.
         self.keys = f"rx_toppy:{{inbox:{name}}}"
@@ -66,6 +70,7 @@ class InboxRedis:
         return answer
 
     async def _lost(self, error: RedisAway) -> None:
+        self.losses += 1
         if not self._is_away:
             self._is_away = True
             log.warning("the inbox's Redis (%s) is away: %s", self._shown, error)

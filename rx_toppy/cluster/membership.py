@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ..api.limits import RateLimit
+from ..api.limits import Budget, RateLimit
 from ..api.transport import Transport
 from ..autopost import Autopost
-from ..bots import Host
+from ..bots import Census, Host
 from ..events import EventStream
 from .budget import SharedBudget
 from .gate import SharedGate
@@ -27,12 +27,12 @@ GOODBYE = 2.0
 
 
 class Membership:
-    """What a client is in a cluster, as `RedisCluster.join` has made it.
+    """A client's part in a cluster: `client.cluster`.
 
-    Attributes:
-        gate: What every send of the client goes through.
-        budget: What is known of the budget of all.
-        roll: What is known of the servers of all.
+    Its properties are as was last heard, at most a second ago; read them on the client's loop.
+
+    Example:
+        >>> if client.cluster.leads: print("posts for", client.cluster.processes, "processes")
     """
 
     def __init__(
@@ -64,8 +64,35 @@ class Membership:
         self._task: asyncio.Task[None] | None = None
         self._is_leaving = False
 
+    @property
+    def processes(self) -> int:
+        """How many processes there are, this one among them; 0 before Redis was reached."""
+        return self.budget.members
+
+    @property
+    def is_away(self) -> bool:
+        """Whether Redis is away, so that this process goes on with its share."""
+        return self.budget.is_away
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that posts the total."""
+        return self.roll.leads
+
+    def budgets(self) -> list[Budget]:
+        """What is left of each limit, for all processes together."""
+        return self.gate.budgets(asyncio.get_running_loop().time())
+
+    async def total(self) -> Census:
+        """The servers of all processes, as each has told of its own lately.
+
+        Raises:
+            ToppyError: the total is not known: shards are missing, or Redis is away.
+        """
+        return await self.roll.total()
+
     def poster(self, transport: Transport, events: EventStream) -> ClusterPoster:
-        """What posts for the client."""
+        """What posts for the client. For the client, as all below."""
         return ClusterPoster(self._host, transport, events, self.roll)
 
     def follow(self, autopost: Autopost) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from ..api.transport import Transport
 from ..bots import Census, Host
-from ..errors import ToppyError
 from ..events import EventStream
 from ..models import BotStatsPayload
 from ..posting import Poster, Samples
-from .link import RedisAway
 from .roll import Roll
 
 __all__ = ["ClusterPoster"]
@@ -37,13 +35,7 @@ class ClusterPoster(Poster):
             ToppyError: it failed, or the sum is not known.
         """
         await super().ready()
-        try:
-            await self._roll.report()
-        except RedisAway as away:
-            raise ToppyError(
-                f"the servers of the other processes are not known while Redis is away: {away}"
-            ) from None
-        census = self.census()
+        census = await self._roll.total()
         await self.post_whole(census, force_shard_count=force_shard_count)
         payload = census.payload(force_shard_count=force_shard_count)
         self.tell(payload)

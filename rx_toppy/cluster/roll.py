@@ -121,6 +121,20 @@ class Roll:
             )
         raise ToppyError("the total is not known yet: no process has counted its servers")
 
+    async def total(self) -> Census:
+        """Tells of this process's shards, hears of the others': all servers, now.
+
+        Raises:
+            ToppyError: the total is not known.
+        """
+        try:
+            await self.report()
+        except RedisAway as away:
+            raise ToppyError(
+                f"the servers of the other processes are not known while Redis is away: {away}"
+            ) from None
+        return self.census()
+
     async def run(self) -> None:
         """Looks after leadership, and tells of this process's shards, for ever."""
         loop = asyncio.get_running_loop()
@@ -129,7 +143,7 @@ class Roll:
             with suppress(RedisAway):  # which the budget tells of
                 await self._lead()
                 if loop.time() >= next_report:
-                    await self.report()
+                    await self.report(asks=self.leads)
                     pause = max(BEAT, min(REPORT_EVERY, self.interval() / 2 or REPORT_EVERY))
                     # Until the bot is there, it is looked at more often.
                     next_report = loop.time() + (pause if self._host.is_there else 0.0)
@@ -145,8 +159,8 @@ class Roll:
                         return
             await asyncio.sleep(min(BEAT, self.interval() / 20))
 
-    async def report(self, *, posted: bool = False) -> None:
-        """Tells what this process's shards have, and hears of the others'.
+    async def report(self, *, asks: bool = True, posted: bool = False) -> None:
+        """Tells what this process's shards have; and hears of the others', if it asks.
 
         Raises:
             RedisAway: there is no answer.
@@ -163,22 +177,24 @@ class Roll:
         said = {
             "me": self._me,
             "posted": posted,
+            "asks": asks,
             "layout": layout,
             "counts": counts,
             "gap": GAP * 1000,
             "drop": self._drop_after * 1000,
         }
-        layouts, known, posted_ago, by = await self._link.run("report", self._keys, said)
+        posted_ago, by, layouts, known = await self._link.run("report", self._keys, said)
         self._posted_at = None
         if posted_ago >= 0:
             self._posted_at = asyncio.get_running_loop().time() - posted_ago / 1000
         self._posted_by = _text(by)
-        self._choose(layouts, known)
+        if asks:
+            self._choose(layouts, known)
 
     async def posted(self) -> None:
         """The sum was posted: who leads after this one keeps the rhythm."""
         with suppress(RedisAway):
-            await self.report(posted=True)
+            await self.report(asks=False, posted=True)
 
     async def resign(self) -> None:
         """Lets another process lead, if this one does."""

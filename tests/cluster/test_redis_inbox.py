@@ -155,7 +155,7 @@ async def compare(url: str, path: Path, batches: list[list[Vote]]) -> None:
         assert set(await inbox.top_voters()) == set(await other.top_voters())
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(batches=st.lists(st.lists(SOME_VOTES, min_size=1, max_size=4), max_size=5))
 def test_it_merges_as_the_embedded_one(
     redis_url_of_all: str, tmp_path_factory: pytest.TempPathFactory, batches: list[list[Vote]]

@@ -6,24 +6,22 @@
 -- KEYS[1]: the inbox.
 -- ARGV[1]: how near in time a vote may be to be the same, in microseconds.
 -- ARGV[2]: the cursor behind these votes, "" for none.
--- ARGV[3]: how many new votes follow, each as: record, how many kept ones it was compared with,
---          their numbers.
--- Behind these: kept votes of which more is known, each as: number, record as it was read, record.
--- Gives {refused, stale}; refused: {{place of the new vote, number, record, number, record...}...},
+-- ARGV[3]: how many votes follow that have been told of, each as: record, how many kept ones it was
+--          compared with, their numbers.
+-- Then: how many are new, each as its record, or the place of the vote told of that it is.
+-- Then: kept votes of which more is known, each as: number, record as it was read, record.
+-- Gives {refused, stale}; refused: {{place of the vote, number, record, number, record...}...},
 --          stale: {{number, record}...}. Where there is any of these, nothing was written.
 
 local inbox = KEYS[1]
 local margin = tonumber(ARGV[1])
-local new, completed = {}, {}
-local place = 4
-for _ = 1, tonumber(ARGV[3]) do
-  local count = tonumber(ARGV[place + 1])
-  new[#new + 1] = {ARGV[place], unpack(ARGV, place + 2, place + 1 + count)}
-  place = place + 2 + count
+local last = 3
+
+local function following()
+  last = last + 1
+  return ARGV[last]
 end
-for first = place, #ARGV, 3 do
-  completed[#completed + 1] = {ARGV[first], ARGV[first + 1], ARGV[first + 2]}
-end
+
 local records = inbox .. ':votes'
 local AT, ID, USER, PLATFORM, IS_TEST = 1, 2, 3, 4, 5
 
@@ -71,26 +69,34 @@ end
 -- Unless all of it can be done, nothing is: the caller decides anew, and the votes are kept in the
 -- order in which they came.
 
-local refused, stale, votes = {}, {}, {}
-for place, one in ipairs(new) do
-  votes[place] = cmsgpack.unpack(one[1])
-  local found, is_known, is_refused = near(votes[place]), {}, false
-  for other = 2, #one do
-    is_known[one[other]] = true
+local told, refused, stale = {}, {}, {}
+for place = 1, tonumber(ARGV[3]) do
+  told[place] = following()
+  local is_known = {}
+  for _ = 1, tonumber(following()) do
+    is_known[following()] = true
   end
+  local found, is_refused = near(cmsgpack.unpack(told[place])), false
   for _, number in ipairs(found) do
     is_refused = is_refused or not is_known[number]
   end
   if is_refused then
-    local told = {place}
+    local one = {place}
     for _, number in ipairs(found) do
-      told[#told + 1] = number
-      told[#told + 1] = redis.call('HGET', records, number)
+      one[#one + 1] = number
+      one[#one + 1] = redis.call('HGET', records, number)
     end
-    refused[#refused + 1] = told
+    refused[#refused + 1] = one
   end
 end
-for _, one in ipairs(completed) do
+local new, completed = {}, {}
+for place = 1, tonumber(following()) do
+  local record = following()
+  new[place] = told[tonumber(record)] or record
+end
+while last < #ARGV do
+  local one = {following(), following(), following()}
+  completed[#completed + 1] = one
   local now = redis.call('HGET', records, one[1])
   if now ~= one[2] then
     stale[#stale + 1] = {one[1], now}
@@ -104,11 +110,11 @@ for _, one in ipairs(completed) do
   redis.call('HSET', records, one[1], one[3])
   index(one[1], redis.call('ZSCORE', inbox .. ':time', one[1]), cmsgpack.unpack(one[3]))
 end
-for place, one in ipairs(new) do
-  local vote = votes[place]
+for _, record in ipairs(new) do
+  local vote = cmsgpack.unpack(record)
   -- Of one length, so that those of one moment are in the order in which they came.
   local number = string.format('%012.0f', redis.call('INCR', inbox .. ':last'))
-  redis.call('HSET', records, number, one[1])
+  redis.call('HSET', records, number, record)
   redis.call('ZADD', inbox .. ':time', vote[AT], number)
   index(number, vote[AT], vote)
   -- It waits in its voter's queue. A voter whose queue is not empty has a turn already.

@@ -1,4 +1,5 @@
--- A process says how many servers its shards have, and hears of all shards and of the last post.
+-- A process says how many servers its shards have, and hears of the last post; who asks hears of all
+-- shards as well.
 --
 -- Shards belong to a layout, the number of all shards (0: a bot without any), so that a bot that is
 -- split anew is not added to what it was. A layout is up since its processes began to report,
@@ -23,6 +24,14 @@ if said.layout >= 0 then
     redis.call('HSET', COUNTS, said.layout .. ':' .. one[1], number(one[2]) .. ' ' .. number(now))
   end
 end
+
+local posted, by = -1, ''
+local last = redis.call('GET', POSTED)
+if last then
+  posted, by = string.match(last, '(%d+) (.*)')
+  posted = now - posted
+end
+if not said.asks then return cmsgpack.pack({posted, by, {}, {}}) end
 
 local layouts, ups = {}, {}
 local kept = redis.call('HGETALL', LAYOUTS)
@@ -49,10 +58,4 @@ for at = 1, #kept, 2 do
   end
 end
 
-local posted, by = -1, ''
-local last = redis.call('GET', POSTED)
-if last then
-  posted, by = string.match(last, '(%d+) (.*)')
-  posted = now - posted
-end
-return cmsgpack.pack({layouts, counts, posted, by})
+return cmsgpack.pack({posted, by, layouts, counts})

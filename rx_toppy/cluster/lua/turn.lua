@@ -7,8 +7,8 @@
 -- Each process has two numbers put aside for it in each window, which it may use when it does not
 -- hear of this server any more: `now` many at once, and `later` many when all that was granted
 -- before has left the window. `now` of all processes fit into what is free, `later` into the limit.
-local MEMBERS, ASIDE, QUEUE, LEASES, BLOCKS, WANTED, SERIAL, PEAK, TURNS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local MEMBERS, ASIDE, SUMS, QUEUE, LEASES, BLOCKS, WANTED, SERIAL, PEAK, TURNS =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local said = cmsgpack.unpack(ARGV[1])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
@@ -17,13 +17,35 @@ local me = said.me
 -- Who sent this has stopped waiting for an answer (this server stood still): it is not done.
 if said.by > 0 and now > said.by then return cmsgpack.pack({now}) end
 
-local function window(place) return KEYS[9 + place] end
+local function window(place) return KEYS[10 + place] end
+
+-- What is put aside, by process and as sums over all of them.
+local function aside_of(member)
+  local packed = redis.call('HGET', ASIDE, member)
+  if packed then return cmsgpack.unpack(packed) end
+  local pairs_of = {}
+  for place = 1, #said.windows do pairs_of[place] = {0, 0} end
+  return pairs_of
+end
+
+local function put_aside(member, pairs_of)
+  for place, before in ipairs(aside_of(member)) do
+    local after = pairs_of and pairs_of[place] or {0, 0}
+    redis.call('HINCRBY', SUMS, 'now ' .. place, after[1] - before[1])
+    redis.call('HINCRBY', SUMS, 'later ' .. place, after[2] - before[2])
+  end
+  if pairs_of then
+    redis.call('HSET', ASIDE, member, cmsgpack.pack(pairs_of))
+  else
+    redis.call('HDEL', ASIDE, member)
+  end
+end
 
 -- Who is there ------------------------------------------------------------------------------------
 
 local function forget(member)
   redis.call('ZREM', MEMBERS, member)
-  redis.call('HDEL', ASIDE, member)
+  put_aside(member, nil)
 end
 
 if said.leaving then
@@ -46,8 +68,12 @@ local silent = redis.call('ZRANGEBYSCORE', MEMBERS, '-inf', now - said.silence)
 local surplus = redis.call('ZCARD', MEMBERS) - peak
 for place = 1, math.min(surplus, #silent) do forget(silent[place]) end
 local members = math.max(1, redis.call('ZCARD', MEMBERS))
-local is_silent = {}
-for _, member in ipairs(silent) do is_silent[member] = true end
+for place = math.max(0, surplus) + 1, #silent do
+  -- Who is silent may be using what was put aside for later.
+  local pairs_of = aside_of(silent[place])
+  for _, pair in ipairs(pairs_of) do pair[1] = math.max(pair[1], pair[2]) end
+  put_aside(silent[place], pairs_of)
+end
 
 -- What was sent -----------------------------------------------------------------------------------
 
@@ -85,18 +111,11 @@ end
 
 -- What is free, and what is put aside --------------------------------------------------------------
 
+local mine_aside = aside_of(me)
 local aside_now, aside_later = {}, {}
-for place = 1, #said.windows do aside_now[place], aside_later[place] = 0, 0 end
-kept = redis.call('HGETALL', ASIDE)
-for at = 1, #kept, 2 do
-  if kept[at] ~= me then
-    for place, pair in ipairs(cmsgpack.unpack(kept[at + 1])) do
-      -- Who is silent may be using what was put aside for later.
-      local first = is_silent[kept[at]] and math.max(pair[1], pair[2]) or pair[1]
-      aside_now[place] = aside_now[place] + first
-      aside_later[place] = aside_later[place] + pair[2]
-    end
-  end
+for place, pair in ipairs(mine_aside) do
+  aside_now[place] = tonumber(redis.call('HGET', SUMS, 'now ' .. place) or 0) - pair[1]
+  aside_later[place] = tonumber(redis.call('HGET', SUMS, 'later ' .. place) or 0) - pair[2]
 end
 
 local free = {}
@@ -224,7 +243,7 @@ for place, limit in ipairs(said.windows) do
   -- It may never hear of this: what it was told before holds until it says that it has.
   stored[place] = {math.max(first, have[1]), math.max(later, have[2])}
 end
-if not said.leaving then redis.call('HSET', ASIDE, me, cmsgpack.pack(stored)) end
+if not said.leaving then put_aside(me, stored) end
 
 -- By the number of turns a process knows whether this server has lost some.
 local turns = redis.call('INCR', TURNS)
