@@ -114,7 +114,9 @@ def spending(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Spent]:
     )
 
 
-def votes(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Voted]:
+def votes(
+    client: TopGG, scheduler: abc.SchedulerBase, every: float = VOTERS_EVERY
+) -> Observable[Voted]:
     """Who has voted since the last look: the list of voters has the newest first.
 
     `exclusive` drops a tick that comes while a call still runs; without it a slow answer would be
@@ -131,7 +133,7 @@ def votes(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Voted]:
             bio = (await client.fetch_user(voter)).bio
         return Voted(name_of(voter), bio or "", voter.id)
 
-    return rx.timer(0.0, VOTERS_EVERY, scheduler=scheduler).pipe(
+    return rx.timer(0.0, every, scheduler=scheduler).pipe(
         ops.map(look),
         ops.exclusive(),
         new_voters(),
@@ -140,7 +142,10 @@ def votes(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Voted]:
 
 
 def pages(
-    client: TopGG, ids: Sequence[int], scheduler: abc.SchedulerBase
+    client: TopGG,
+    ids: Sequence[int],
+    scheduler: abc.SchedulerBase,
+    every: float = PAGE_EVERY,
 ) -> Observable[Page | NoPage]:
     """The pages of some bots, one after another for ever.
 
@@ -153,7 +158,7 @@ def pages(
         page: Observable[Page | NoPage] = client.fetch_bot(id).pipe(ops.map(Page))
         return page.pipe(ops.catch(lambda error, _: rx.of(NoPage(id, error))))
 
-    return rx.timer(0.0, PAGE_EVERY, scheduler=scheduler).pipe(ops.map(look), ops.exclusive())
+    return rx.timer(0.0, every, scheduler=scheduler).pipe(ops.map(look), ops.exclusive())
 
 
 def top(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Top]:

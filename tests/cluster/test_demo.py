@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from reactivex import operators as ops
 from rich.cells import cell_len
 
 from rx_toppy.api.limits import Budget
+from rx_toppy.cli import main
 from rx_toppy.demo.cluster.board import Board
 from rx_toppy.demo.cluster.events import Away, Hosts, Met, Missing, Posts, Total
 from rx_toppy.demo.cluster.session import Terminal
@@ -71,14 +73,15 @@ async def until(
 async def test_two_terminals_post_as_one_and_the_second_goes_on_alone(redis_url: str) -> None:
     """Nothing is posted of half the shards; when one is killed, another hosts and posts."""
     command = ("demo", "--cluster", redis_url, "--json")
-    with started(*command) as first, started(*command) as second:
-        telling = [events(first), events(second)]
-        joined = [(await until(one, "joined"))[-1] for one in telling]
-        if joined[0]["terminal"] == 2:  # it was slower
-            first, second = second, first
-            telling.reverse()
-        assert sorted(one["shards"] for one in joined) == [[0, 1], [2, 3]]
-        ones, twos = telling
+    with ExitStack() as stack:
+        first = stack.enter_context(started(*command))
+        ones = events(first)
+        await until(ones, "missing", shards=[2, 3], is_waiting=True)
+        before = await until(ones, "posts", terminal=1, is_here=True)
+        assert "post" not in {one["event"] for one in before}
+        second = stack.enter_context(started(*command))
+        twos = events(second)
+        assert (await until(twos, "joined"))[-1]["shards"] == [2, 3]
         posted = (await until(ones, "post"))[-1]
         assert len(posted["shards"]) == SHARDS
         assert posted["server_count"] == sum(posted["shards"])
@@ -120,10 +123,12 @@ def test_no_redis_is_one_line_that_says_how_to_start_one() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "nonsense", "redis://"])
-def test_what_is_no_url_of_a_redis_is_refused(url: str) -> None:
+def test_what_is_no_url_of_a_redis_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Arguments that make no sense have a status of their own."""
-    status, out, err = finished("demo", "--cluster", url)
-    assert (status, out) == (2, "")
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--cluster", url])
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
     assert err.startswith("rx-toppy demo: error: --cluster takes a URL of a Redis, as redis://")
 
 

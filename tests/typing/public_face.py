@@ -65,6 +65,7 @@ from rx_toppy.votes import (
     vote_reminders,
     votes_per,
 )
+from rx_toppy.votes.base import Inbox
 
 
 async def calls(client: TopGG, user: Bot) -> None:
@@ -148,7 +149,7 @@ async def reception(client: TopGG, at: datetime) -> None:
         client, reward, secret="whs_...", host="0.0.0.0", inbox="votes.db", since=at, every=60
     )
     assert_type(received, VoteReception)
-    assert_type(received.inbox, VoteInbox)
+    assert_type(received.inbox, Inbox)
     assert_type(received.webhook, VoteWebhook | None)
     assert_type(received.history, Feed | None)
     async with await receive_votes(client, reward, authorization="...", history=False) as other:
