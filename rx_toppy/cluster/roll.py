@@ -144,7 +144,8 @@ class Roll:
                 await self._lead()
                 if loop.time() >= next_report:
                     await self.report(asks=self.leads)
-                    pause = max(BEAT, min(REPORT_EVERY, self.interval() / 2 or REPORT_EVERY))
+                    often = min(REPORT_EVERY, self._drop_after / 4)
+                    pause = max(BEAT, min(often, self.interval() / 2 or often))
                     # Until the bot is there, it is looked at more often.
                     next_report = loop.time() + (pause if self._host.is_there else 0.0)
             await asyncio.sleep(BEAT)
@@ -180,7 +181,7 @@ class Roll:
             "asks": asks,
             "layout": layout,
             "counts": counts,
-            "gap": GAP * 1000,
+            "gap": min(GAP, self._drop_after / 2) * 1000,
             "drop": self._drop_after * 1000,
         }
         posted_ago, by, layouts, known = await self._link.run("report", self._keys, said)

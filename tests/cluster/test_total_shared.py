@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from . import LONG
 from .harness import Cluster, TopGGSeen
 from .lives import OWN_ID, Life, guilds_on
 
@@ -51,6 +52,7 @@ def sums(topgg: TopGGSeen, since: float = 0.0) -> set[int]:
     return {body["server_count"] for _, body in topgg.posts(since=since)}
 
 
+@LONG
 async def test_one_total_whoever_leads(redis_url: str, tmp_path: Path) -> None:
     """One post in an interval, of all shards, by one process; another takes over from a dead one.
 
@@ -85,6 +87,7 @@ async def test_one_total_whoever_leads(redis_url: str, tmp_path: Path) -> None:
     assert cluster.stderr() == ""
 
 
+@LONG
 async def test_what_is_not_heard_of_is_left_out_in_time(redis_url: str, tmp_path: Path) -> None:
     """A dead process counts until `drop_after`; after a standstill of all, all have that long.
 

@@ -12,6 +12,7 @@ from reactivex import operators as ops
 from ... import terminal
 from ...bots import StandaloneBot
 from ...client import TopGG
+from ...cluster import RedisCluster
 from ...cluster.link import shown_redis_url
 from ...events import Event
 from .. import UNLISTED
@@ -23,7 +24,7 @@ from . import telling as telling  # how to tell of it
 from .board import Board
 from .events import Joined
 from .session import Session
-from .standing import Cluster, PartOfBot, changes, looks, shards_of, sharing, totals
+from .standing import DROP_AFTER, PartOfBot, changes, looks, shards_of, sharing, totals
 
 __all__ = ["run"]
 
@@ -45,7 +46,7 @@ def run(url: str, seconds: float | None = None, *, as_json: bool = False) -> Non
         ValueError: `url` is none of a Redis.
         ImportError: the package `redis` is not installed.
     """
-    cluster = Cluster(url)
+    cluster = RedisCluster(url, drop_after=DROP_AFTER)
     board = Board(seconds)
 
     async def perform(stage: terminal.Stage) -> None:
@@ -62,7 +63,7 @@ def run(url: str, seconds: float | None = None, *, as_json: bool = False) -> Non
             board.autopost = client.autopost
 
             def compose(client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Event]:
-                seen = looks(session, cluster.part, bot, scheduler).pipe(
+                seen = looks(session, client, scheduler).pipe(
                     ops.do_action(board.look), ops.share()
                 )
                 return rx.merge(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from random import Random
-from typing import Any
 
 import msgspec
 import reactivex as rx
@@ -15,8 +14,7 @@ from reactivex import operators as ops
 
 from ...api.limits import Budget
 from ...bots import Census, StandaloneBot
-from ...cluster import RedisCluster
-from ...cluster.membership import Membership
+from ...client import TopGG
 from ...errors import ToppyError
 from ...events import Event
 from ...operators import map_async
@@ -29,7 +27,6 @@ from .session import Session, Terminal
 __all__ = [
     "DROP_AFTER",
     "SHARDS",
-    "Cluster",
     "PartOfBot",
     "Standing",
     "changes",
@@ -47,24 +44,7 @@ SHARDS_EACH = 2
 DROP_AFTER = 30.0
 
 LOOK_EVERY = 0.5
-
-
-class Cluster(RedisCluster):
-    """The cluster, and what this process is in it.
-
-    Attributes:
-        part: What the client has made by joining.
-    """
-
-    part: Membership
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url, drop_after=DROP_AFTER)
-
-    def join(self, *args: Any, **options: Any) -> Membership:
-        """A client's part in it, which is kept."""
-        self.part = super().join(*args, **options)
-        return self.part
+COUNT_EVERY = 4  # looks
 
 
 class PartOfBot(StandaloneBot):
@@ -132,34 +112,39 @@ def shards_of(number: int) -> tuple[int, ...]:
     return tuple(range(first, first + SHARDS_EACH)) if first < SHARDS else ()
 
 
-def looks(
-    session: Session, part: Membership, bot: StandaloneBot, scheduler: abc.SchedulerBase
-) -> Observable[Standing]:
+def looks(session: Session, client: TopGG, scheduler: abc.SchedulerBase) -> Observable[Standing]:
     """How this terminal stands, again and again. A look that takes longer leaves others out."""
+    part, bot = client.cluster, client.bot
+    assert part is not None  # noqa: S101 - the client was made with a cluster
     shards = shards_of(session.number)
     posts_since: float | None = None
     terminals: tuple[Terminal, ...] = ()
+    total: int | None = None
 
-    async def look(_: object) -> Standing:
-        nonlocal posts_since, terminals
-        posts_since = (posts_since or time.time()) if part.roll.leads else None
+    async def look(tick: int) -> Standing:
+        nonlocal posts_since, terminals, total
+        posts_since = (posts_since or time.time()) if part.leads else None
         await session.beat(Terminal(session.number, shards, posts_since, session.hosts))
-        if not part.budget.is_away:  # nor when it has just come back, and knows of none yet
+        if tick % COUNT_EVERY == 0:
+            with suppress(ToppyError):  # not known yet, or no more than before
+                total = (await part.total()).server_count
+        if not part.is_away:  # nor when it has just come back, and knows of none yet
             terminals = session.terminals
         return Standing(
             session.number,
             terminals,
             session.base_url,
-            part.budget.members,
-            part.budget.is_away,
-            _total(part),
+            part.processes,
+            part.is_away,
+            total,
             bot.counts if isinstance(bot, PartOfBot) else {},
-            _minute(part),
+            next(budget for budget in part.budgets() if budget.limit == BUDGET),
         )
 
-    return rx.timer(0.0, LOOK_EVERY, scheduler=scheduler).pipe(
-        ops.map(lambda tick: rx.of(tick).pipe(map_async(look))), ops.exclusive()
-    )
+    def looking(tick: int) -> Observable[Standing]:
+        return rx.of(tick).pipe(map_async(look))
+
+    return rx.timer(0.0, LOOK_EVERY, scheduler=scheduler).pipe(ops.map(looking), ops.exclusive())
 
 
 def changes(looks: Observable[Standing]) -> Observable[Event]:
@@ -239,16 +224,3 @@ def _numbers(at: Standing | None) -> list[int]:
 
 def _number(one: Terminal | None) -> int | None:
     return None if one is None else one.number
-
-
-def _total(part: Membership) -> int | None:
-    try:
-        return part.roll.census().server_count
-    except ToppyError:
-        return None
-
-
-def _minute(part: Membership) -> Budget:
-    """What is left of the minute's requests."""
-    budgets = part.gate.budgets(asyncio.get_running_loop().time())
-    return next(budget for budget in budgets if budget.limit == BUDGET)
