@@ -13,13 +13,15 @@ a small server was measured to do (Redis 7.0; Python not counted, which runs in 
 * *The total.* Each process tells of its shards every ten seconds: 63 a second of 62 us, 0.4 %. The
   leader reads all 10,000 every ten seconds: 17 ms, 0.2 %, in which the others wait for 17 ms.
 * *The votes.* A million a day are 12 a second, and at ten times as many in the busiest minute 120.
-INBOX
+  One process adds 14,000 a second in bursts and 2,500 one after another, and handles 1,000 a second
+  one at a time, 9,000 a hundred at a time. Kept votes are the memory: 930 bytes until a vote is
+  handled, 440 to 690 after that. A million a day for the usual 31 days are 14 to 21 GB, and for two
+  days 0.9 to 1.4 GB: set `RedisInbox(keep=...)`.
 * *The connections.* Two for each process and two more for each that handles votes: 2,500, of the
   10,000 that Redis takes by default.
 
 So Redis is not where such a bot meets its limit: that is top.gg's 60 requests a minute. The next
-one is the turns: the core is busy with 15,000 processes. The memory is the votes that are kept: see
-`RedisInbox(keep=...)`.
+one is the memory for votes, and then the turns: the core is busy with 15,000 processes.
 """
 
 from __future__ import annotations
