@@ -257,7 +257,7 @@ class SharedBudget:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         share = self._share
-        if share is not None and self._settles_at is not None and asked_at >= self._settles_at:
+        if self._settles_at is not None and asked_at >= self._settles_at:
             self._share = self._settles_at = None  # nothing is granted here from now on
         asked = self._asking() if self._settles_at is None else {}
         try:
