@@ -342,6 +342,7 @@ class SharedBudget:
             "present": PRESENT * 1000,
             "silence": SILENCE * 1000,
             "wanted": WANTED * 1000,
+            "settling": SETTLING * 1000,
             "soon": SOON * 1000,
             "drop": self._drop_after * 1000,
         }

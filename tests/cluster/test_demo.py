@@ -63,7 +63,6 @@ async def until(
         seen = []
         for one in told:
             seen.append(one)
-            import time; open("/tmp/dc/log","a").write("%.2f %s\n" % (time.monotonic(), str(one)[:230]))
             if one["event"] == event and fields.items() <= one.items():
                 return seen
         raise AssertionError(f"it has ended without {event} {fields}: {seen}")

@@ -170,6 +170,12 @@ local function wait_for(place, ahead)
   return #next > 0 and math.min(next[2] - now, per) or per
 end
 
+-- By the number of turns a process knows whether this server has lost some. Where this is the first,
+-- there may have been others, of which their processes tell before anything is granted.
+local turns = redis.call('INCR', TURNS)
+if turns == 1 then redis.call('HSET', WANTED, 'begins', now + said.settling) end
+blocked = math.max(blocked, tonumber(redis.call('HGET', WANTED, 'begins') or 0) - now)
+
 local grants = {}
 for at, ask in ipairs(said.asks) do
   local lane, ids = ask[1], ask[2]
@@ -181,7 +187,7 @@ for at, ask in ipairs(said.asks) do
     grants[at] = {0, 0}
   else
     local mine = tonumber(redis.call('ZSCORE', QUEUE, waiter) or math.huge)
-    local most, fair, wait = math.huge, math.huge, blocked
+    local most, fair, wait = math.huge, math.huge, math.max(0, blocked)
     local ahead, behind = {}, {}
     for _, place in ipairs(places) do ahead[place], behind[place] = 0, 0 end
     for _, other in ipairs(contenders(waiter)) do
@@ -198,7 +204,7 @@ for at, ask in ipairs(said.asks) do
       fair = math.min(fair, free[place] - ahead[place] - behind[place])
     end
     local granted = 0
-    if blocked == 0 and most >= 1 then
+    if blocked <= 0 and most >= 1 then
       -- One for each of the others that wait, and what is left beyond that.
       granted = math.min(#ids, math.max(1, fair))
     end
@@ -244,8 +250,5 @@ for place, limit in ipairs(said.windows) do
   stored[place] = {math.max(first, have[1]), math.max(later, have[2])}
 end
 if not said.leaving then put_aside(me, stored) end
-
--- By the number of turns a process knows whether this server has lost some.
-local turns = redis.call('INCR', TURNS)
 
 return cmsgpack.pack({now, turns, members, told, blocks, grants, free})
