@@ -89,6 +89,8 @@ async def test_two_terminals_post_as_one_and_the_second_goes_on_alone(redis_url:
         assert posted["server_count"] == sum(posted["shards"])
         both = await until(twos, "posts", terminal=1, is_here=False)
         assert "post" not in {one["event"] for one in both}
+        # The first had all of the budget for itself: it takes a moment to share it.
+        await until(ones, "post")
         first.kill()
         await until(twos, "sandbox", is_here=True)
         await until(twos, "posts", is_here=True)
