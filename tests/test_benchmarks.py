@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from tests.cluster.server import PROGRAM
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,3 +46,24 @@ def test_what_there_is_not_is_said_before_anything_runs(tmp_path: Path) -> None:
     nowhere = benchmarks("decoding", "--json", tmp_path / "no" / "numbers.json")
     assert nowhere.returncode == 2
     assert "there is no folder" in nowhere.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which(PROGRAM) is None and not os.environ.get("RX_TOPPY_REDIS"),
+    reason=f"needs {PROGRAM}",
+)
+def test_the_rows_about_clusters_run_their_own_redis(tmp_path: Path) -> None:
+    """Where they are asked for: what a call costs, and votes through one process and two."""
+    numbers = tmp_path / "numbers.json"
+    done = benchmarks("cluster, a call", "cluster, votes", "--quick", "--json", numbers)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = {row["name"]: row for row in json.loads(numbers.read_text())["rows"]}
+    assert rows.keys() == {
+        "cluster, votes added, 1 at work",
+        "cluster, votes handled, 1 at work",
+        "cluster, votes added, 2 at work",
+        "cluster, votes handled, 2 at work",
+        "cluster, a call, one after another",
+        "cluster, a call, 50 in flight",
+    }
+    assert all(row["ours"] > 0 for row in rows.values())

@@ -4,6 +4,7 @@
     python -m tests.benchmarks awaited intake      # rows with one of these in their names
     python -m tests.benchmarks --quick             # fewer rounds, shorter histories
     python -m tests.benchmarks --long              # and an inbox of a million votes
+    python -m tests.benchmarks cluster             # processes on a Redis: needs redis-server
     python -m tests.benchmarks --json numbers.json --plot numbers.png
 
 Each line is the median of rounds that take turns, so that what else the machine does hits all of
@@ -27,6 +28,7 @@ from pathlib import Path
 import msgspec
 
 from .calls import calls
+from .cluster import cluster
 from .counting import counting
 from .decoding import decoding
 from .fanning import fan_out
@@ -45,6 +47,7 @@ GROUPS: tuple[Callable[[Bench], Awaitable[None]], ...] = (
     durable,
     shared,
     importing,
+    cluster,
 )
 
 
