@@ -34,7 +34,8 @@ class Said(msgspec.Struct, frozen=True):
     Attributes:
         number: Which process said it.
         what: "began", "ended", "posted" (`total`), "failed" (`error`, `text`), or "logged"
-            (`level`, `text`).
+            (`level`, `text`). Of a vote (`text`): "kept", "handling", "handled", "outcome"
+            (`level`).
         at: When, on the clock of all processes of this machine (`time.monotonic`).
     """
 
@@ -141,7 +142,7 @@ class Cluster:
     async def _start(self, number: int) -> None:
         with (self._folder / f"stderr-{number}").open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-W", "error", "-m", "tests.cluster.lives"),
+                *(sys.executable, "-W", "error", "-m", type(self.lives[number]).__module__),
                 msgspec.json.encode(self.lives[number]),
                 cwd=ROOT,
                 stdin=PIPE,
