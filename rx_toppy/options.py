@@ -66,7 +66,9 @@ def checked_session(session: Any) -> aiohttp.ClientSession | None:
 
 def checked_cluster(cluster: Any) -> RedisCluster:
     """A cluster."""
-    if not callable(getattr(cluster, "join", None)) or isinstance(cluster, str):
+    # (It is not imported here: those who have no cluster don't load it.)
+    is_text = isinstance(cluster, (str, bytes, bytearray))
+    if is_text or not callable(getattr(type(cluster), "join", None)):
         raise TypeError(
             "cluster takes a rx_toppy.cluster.RedisCluster, not "
             f"{'text' if isinstance(cluster, str) else type(cluster).__name__}"

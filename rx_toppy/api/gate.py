@@ -85,6 +85,11 @@ class Gate:
         if self._limiter.waiters:
             self._wake(loop)
 
+    def leave(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
+        """The place of a ticket that was granted is not used."""
+        self._limiter.leave(ticket)
+        self._wake(loop)
+
     def block(self, seconds: float, loop: asyncio.AbstractEventLoop) -> float:
         """A 429: nobody goes before that has passed, and who may not wait so long hears of it.
 

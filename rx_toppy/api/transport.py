@@ -164,9 +164,7 @@ class Transport:
                 attempt += 1
                 ticket = self._gate.ask(request.path, loop.time())
                 if not ticket.granted:
-                    await self._gate.wait(
-                        ticket, loop, patient=patient, method=route.method, url=url
-                    )
+                    ticket = await self._granted(ticket, request, url, loop, patient=patient)
                 began = ticket.started
                 first = began if first is None else first
                 status: int | None = None
@@ -202,6 +200,26 @@ class Transport:
         finally:
             error = None  # its traceback has this frame: each would keep the other alive
             self._left(loop)
+
+    async def _granted(
+        self,
+        ticket: Ticket,
+        request: Request[Any],
+        url: str,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        patient: bool,
+    ) -> Ticket:
+        """The ticket once it is granted; another one, if the route was forbidden meanwhile."""
+        route = request.route
+        while True:
+            await self._gate.wait(ticket, loop, patient=patient, method=route.method, url=url)
+            if not route.has_own_limit or route.path not in self._gate.held_for(loop.time()):
+                return ticket
+            # Another process was told 429 while this one waited for its place.
+            self._gate.leave(ticket, loop)
+            await self.pause(self._gate.held(route.path, loop.time(), route.method, url))
+            ticket = self._gate.ask(request.path, loop.time())
 
     def _left(self, loop: asyncio.AbstractEventLoop) -> None:
         """A call is over; `close` may be waiting for the last one."""

@@ -19,7 +19,7 @@ from typing import Any
 from ..api.gate import Waiter
 from ..api.limits import GIVEN_UP, RateLimit
 from .lanes import Asker, Lane, Lanes, Place
-from .link import ANSWER, Link, RedisAway
+from .link import ANSWER, LONGEST, Link, RedisAway
 from .share import Aside, Share
 
 __all__ = ["SharedBudget"]
@@ -156,7 +156,9 @@ class SharedBudget:
             self._lanes.join(lane, asker)
             expiry = None
             if asker.until < math.inf:
-                expiry = loop.call_at(asker.until, self._lanes.expire, lane, asker, loop)
+                # Who may not wait at all waits for Redis to say whether there is a place.
+                at = max(asker.until, loop.time() + ANSWER)
+                expiry = loop.call_at(at, self._lanes.expire, lane, asker, loop)
             if self._share is not None:
                 self._distribute(loop)
             elif lane not in self._queued:
@@ -344,7 +346,7 @@ class SharedBudget:
             "wanted": WANTED * 1000,
             "settling": SETTLING * 1000,
             "soon": SOON * 1000,
-            "drop": self._drop_after * 1000,
+            "drop": min(math.ceil(self._drop_after * 1000), LONGEST),
         }
         try:
             return await self._link.run("turn", self._keys, said)
@@ -362,7 +364,7 @@ class SharedBudget:
 
     def _hear_of_block(self, route: str, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
-        if now + seconds > self._blocked.get(route, now) + 1.0:
+        if route or now + seconds > self._blocked.get(route, now) + 1.0:
             self._on_block(route, seconds)
         self._blocked[route] = max(now + seconds, self._blocked.get(route, now))
         self._lanes.heed(self._blocked.get("", now), now)

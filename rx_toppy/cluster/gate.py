@@ -77,6 +77,13 @@ class SharedGate(Gate):
         if shared.place is not None:
             self.budget.end(shared.place, now, answered=answered)
 
+    def leave(self, ticket: Ticket, loop: asyncio.AbstractEventLoop) -> None:
+        """The place is not used, here and in the cluster."""
+        shared, own = _parts(ticket)
+        super().leave(own, loop)
+        if shared.place is not None:
+            self.budget.leave(shared.place)
+
     def block(self, seconds: float, loop: asyncio.AbstractEventLoop) -> float:
         """A 429: nobody of the cluster goes before that has passed."""
         wait = super().block(seconds, loop)
@@ -100,10 +107,13 @@ class SharedGate(Gate):
             )
 
     def budgets(self, now: float) -> list[Budget]:
-        """What is left of each limit, in all processes together, as was last heard."""
+        """What is left of each limit for this process, as was last heard."""
         own = super().budgets(now)
         return [
-            Budget(mine.limit, min(mine.left, max(0, left)), mine.free_in)
+            # When others' places are free again is not known here.
+            mine
+            if left >= mine.left
+            else Budget(mine.limit, max(0, left), 0.0 if left > 0 else None)
             for mine, left in zip(own, self.budget.free, strict=True)
         ]
 

@@ -11,6 +11,7 @@ from ..api.limits import Budget, RateLimit
 from ..api.transport import Transport
 from ..autopost import Autopost
 from ..bots import Census, Host
+from ..errors import ClientClosed
 from ..events import EventStream
 from .budget import SharedBudget
 from .gate import SharedGate
@@ -80,7 +81,9 @@ class Membership:
         return self.roll.leads
 
     def budgets(self) -> list[Budget]:
-        """What is left of each limit, for all processes together."""
+        """What is left of each limit beside what all processes have sent, and what is put aside for
+        the others while Redis is away; `free_in` is None where others have taken all.
+        """
         return self.gate.budgets(asyncio.get_running_loop().time())
 
     async def total(self) -> Census:
@@ -88,7 +91,10 @@ class Membership:
 
         Raises:
             ToppyError: the total is not known: shards are missing, or Redis is away.
+            ClientClosed: the client was closed.
         """
+        if self._is_leaving:
+            raise ClientClosed("this client was closed")
         return await self.roll.total()
 
     def poster(self, transport: Transport, events: EventStream) -> ClusterPoster:

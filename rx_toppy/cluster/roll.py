@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from operator import attrgetter
@@ -13,7 +14,7 @@ import msgspec
 
 from ..bots import Census, Host
 from ..errors import ToppyError
-from .link import Link, RedisAway
+from .link import LONGEST, Link, RedisAway
 
 if TYPE_CHECKING:
     from redis.asyncio.lock import Lock
@@ -166,6 +167,7 @@ class Roll:
         Raises:
             RedisAway: there is no answer.
         """
+        loop = asyncio.get_running_loop()
         layout, counts = -1, list[tuple[int, int]]()
         if self._host.is_there:
             try:
@@ -182,13 +184,13 @@ class Roll:
             "layout": layout,
             "counts": counts,
             "gap": min(GAP, self._drop_after / 2) * 1000,
-            "drop": self._drop_after * 1000,
+            "drop": min(math.ceil(self._drop_after * 1000), LONGEST),
+            "known": -1 if self._posted_at is None else (loop.time() - self._posted_at) * 1000,
+            "known_by": self._posted_by,
         }
         posted_ago, by, layouts, known = await self._link.run("report", self._keys, said)
-        self._posted_at = None
         if posted_ago >= 0:
-            self._posted_at = asyncio.get_running_loop().time() - posted_ago / 1000
-        self._posted_by = _text(by)
+            self._posted_at, self._posted_by = loop.time() - posted_ago / 1000, _text(by)
         if asks:
             self._choose(layouts, known)
 

@@ -11,7 +11,13 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local function number(value) return string.format('%.0f', value) end
 
-if said.posted then redis.call('SET', POSTED, number(now) .. ' ' .. said.me) end
+local MONTH = 30 * 24 * 3600 * 1000
+if said.posted then
+  redis.call('SET', POSTED, number(now) .. ' ' .. said.me, 'PX', MONTH)
+elseif said.known >= 0 and redis.call('EXISTS', POSTED) == 0 then
+  -- This server has come back without what it knew.
+  redis.call('SET', POSTED, number(now - said.known) .. ' ' .. said.known_by, 'PX', MONTH)
+end
 
 if said.layout >= 0 then
   local since, last = now, redis.call('HGET', LAYOUTS, said.layout)
@@ -24,6 +30,10 @@ if said.layout >= 0 then
     redis.call('HSET', COUNTS, said.layout .. ':' .. one[1], number(one[2]) .. ' ' .. number(now))
   end
 end
+
+-- When all processes are gone, nothing of them stays.
+redis.call('PEXPIRE', LAYOUTS, 2 * said.drop)
+redis.call('PEXPIRE', COUNTS, 2 * said.drop)
 
 local posted, by = -1, ''
 local last = redis.call('GET', POSTED)

@@ -121,7 +121,6 @@ end
 local free = {}
 for place, limit in ipairs(said.windows) do
   redis.call('ZREMRANGEBYSCORE', window(place), '-inf', now)
-  redis.call('PEXPIRE', window(place), math.ceil(limit[3]))
   free[place] = limit[1] - redis.call('ZCARD', window(place)) - aside_now[place]
 end
 
@@ -250,5 +249,17 @@ for place, limit in ipairs(said.windows) do
   stored[place] = {math.max(first, have[1]), math.max(later, have[2])}
 end
 if not said.leaving then put_aside(me, stored) end
+
+-- When all processes are gone, nothing of them stays.
+local longest, forbidden = said.drop, 0
+for place, limit in ipairs(said.windows) do
+  redis.call('PEXPIRE', window(place), math.ceil(limit[3]))
+  longest = math.max(longest, limit[3])
+end
+for _, block in ipairs(blocks) do forbidden = math.max(forbidden, block[2]) end
+for _, key in ipairs({MEMBERS, ASIDE, SUMS, QUEUE, LEASES, WANTED, SERIAL, TURNS}) do
+  redis.call('PEXPIRE', key, math.ceil(longest))
+end
+redis.call('PEXPIRE', BLOCKS, math.ceil(longest + forbidden))
 
 return cmsgpack.pack({now, turns, members, told, blocks, grants, free})
