@@ -100,6 +100,7 @@ class RedisProcessing(Handling[Held]):
         self._waiting_since = 0
         self._claim_from = b"0-0"
         self._claim_at = 0.0
+        self._claims_since = -1
 
     # --- what runs ---
 
@@ -166,6 +167,10 @@ class RedisProcessing(Handling[Held]):
 
     async def _claimed(self, count: int) -> list[Any]:
         loop = asyncio.get_running_loop()
+        if self._claims_since != self._redis.losses:
+            # When Redis has been away, those that live have their time to give a sign again.
+            self._claims_since = self._redis.losses
+            self._claim_at = loop.time() + CLAIM_AFTER / 3
         claimed: list[Any] = []
         while len(claimed) < count and loop.time() >= self._claim_at:
             self._claim_from, entries, _ = await self._redis.ask(
@@ -234,6 +239,7 @@ class RedisProcessing(Handling[Held]):
         loop = asyncio.get_running_loop()
         sign_at = loop.time() + CLAIM_AFTER / 3
         tidy_at = loop.time()
+        losses = self._redis.losses
         while not self._is_over:
             pause = LOOK_EVERY
             self._news.clear()
@@ -241,7 +247,8 @@ class RedisProcessing(Handling[Held]):
                 next_due = await self._redis.run("inbox_due", MOST_DUE)
                 if next_due >= 0:
                     pause = min(pause, next_due / 1000)
-                if loop.time() >= sign_at:
+                if loop.time() >= sign_at or losses != self._redis.losses:
+                    losses = self._redis.losses
                     await self._give_sign()
                     sign_at = loop.time() + CLAIM_AFTER / 3
                 if loop.time() >= tidy_at and not await self._redis.run(

@@ -43,7 +43,8 @@ class InboxRedis:
         self.keys = f"rx_toppy:{{inbox:{name}}}"
         self.turns = f"{self.keys}:turns"
         self._shown = shown_redis_url(url)
-        self._is_away = False
+        # What Redis could not do when it was asked last; "" stands for not being there.
+        self._undone: set[str] = set()
         self._is_known = False
 
     async def run(self, script: str, *arguments: Any) -> Any:
@@ -54,25 +55,28 @@ class InboxRedis:
         """
         if not self._is_known:
             await self._look_at_it()
-        return await self.ask(self.link.run(script, [self.keys], *arguments))
+        return await self.ask(self.link.run(script, [self.keys], *arguments), script)
 
-    async def ask(self, asking: Awaitable[Any]) -> Any:
+    async def ask(self, asking: Awaitable[Any], what: str = "") -> Any:
         """Awaits something that was asked of Redis; see `run`."""
         try:
             answer = await self.link.answered(asking)
         except RedisAway as error:
             if not any(code in str(error) for code in NO_GROUP):
-                await self._lost(error)
+                await self._lost(error, what if error.is_refusal else "")
             raise away(f"the inbox's Redis is away: {error}") from None
-        if self._is_away:
-            self._is_away = False
-            log.warning("the inbox's Redis (%s) is back", self._shown)
+        if self._undone:
+            self._undone -= {"", what}
+            if not self._undone:
+                log.warning("the inbox's Redis (%s) is back", self._shown)
         return answer
 
-    async def _lost(self, error: RedisAway) -> None:
-        self.losses += 1
-        if not self._is_away:
-            self._is_away = True
+    async def _lost(self, error: RedisAway, what: str) -> None:
+        if not error.is_forbidden:
+            self.losses += 1
+        is_told = bool(self._undone)
+        self._undone.add(what)
+        if not is_told:
             log.warning("the inbox's Redis (%s) is away: %s", self._shown, error)
         # Connections that nobody uses now may be dead as well, and would each tell only when used.
         with suppress(RedisAway):
@@ -84,7 +88,7 @@ class InboxRedis:
         try:
             info = await self.link.answered(self.link.redis.info())
         except RedisAway as error:
-            if "NOPERM" not in str(error):
+            if not error.is_forbidden:
                 return  # it is away: what is asked of it next says so
             info = {}
         self._is_known = True

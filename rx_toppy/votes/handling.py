@@ -58,7 +58,12 @@ class DeadLetter(Vote, frozen=True, kw_only=True):
 
 def said(error: Exception | None) -> str | None:
     """What a handler raised, as it is kept."""
-    return None if error is None else repr(error)[:LONGEST_ERROR]
+    if error is None:
+        return None
+    try:
+        return repr(error)[:LONGEST_ERROR]
+    except Exception:  # it is somebody else's, and the vote is not to suffer from it
+        return type(error).__name__
 
 
 class InHand(Protocol):

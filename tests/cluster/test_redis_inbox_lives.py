@@ -227,6 +227,81 @@ async def test_a_frozen_redis(own_redis: RedisServer, make_inbox: MakeInbox) -> 
     assert [vote.voter for vote in await inbox.votes()] == [1, 2]
 
 
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_an_outage_makes_nothing_be_handled_twice(
+    own_redis: RedisServer, make_inbox: MakeInbox, how: str
+) -> None:
+    """Redis is away for longer than others wait: who lives keeps what it has in hand."""
+    one, other = make_inbox(own_redis.url), make_inbox(own_redis.url)
+    slow, idle = Handler(), Handler()
+    await fill(one, [by_history(voter) for voter in range(1, 6)])
+    slow.gate.clear()
+    one.process(slow, 5).subscribe()
+    await until(lambda: len(slow.votes) == 5)
+    other.process(idle, 5).subscribe()
+    await asyncio.sleep(CLAIM_AFTER)
+    if how == "killed":
+        await own_redis.kill()
+    else:
+        own_redis.pause()
+    await asyncio.sleep(max(2.5, 2 * CLAIM_AFTER))
+    if how == "killed":
+        await own_redis.start()
+    else:
+        own_redis.resume()
+    await asyncio.sleep(3 * CLAIM_AFTER)
+    assert idle.voters == []
+    slow.gate.set()
+    await until(lambda: len(slow.returned) == 5)
+    assert await other.add(by_history(6))
+    await until(lambda: len(slow.votes) + len(idle.votes) == 6, 8)
+
+
+async def test_a_redis_that_refuses_some_things_is_told_once(
+    own_redis: RedisServer, make_inbox: MakeInbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it only reads, there is one warning; and one when it writes again."""
+    inbox, handler = make_inbox(own_redis.url), Handler()
+    inbox.process(handler).subscribe()
+    await inbox.add(by_history(1))
+    await until(lambda: handler.returned == [1])
+    caplog.clear()
+    caplog.set_level(logging.WARNING, "rx_toppy")
+    assert await own_redis.ask("CONFIG", "SET", "maxmemory", "1") == "+OK"
+    for _ in range(3):
+        with pytest.raises(InboxError):
+            await inbox.add(by_history(2))
+        assert len(await inbox.votes()) == 1
+        await asyncio.sleep(0.1)
+    assert [record.getMessage().count("is away") for record in caplog.records] == [1]
+    assert await own_redis.ask("CONFIG", "SET", "maxmemory", "0") == "+OK"
+    assert await inbox.add(by_history(2))
+    await until(lambda: handler.returned == [1, 2])
+    await until(lambda: len(caplog.records) == 2, 8)
+    assert "is back" in caplog.records[1].getMessage()
+
+
+async def test_a_user_of_redis_that_may_not_do_everything(
+    own_redis: RedisServer, make_inbox: MakeInbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without INFO and CLIENT it works all the same, and keeps its connection for waiting."""
+    from redis.asyncio import Redis
+
+    rights = "on >her-word ~* &* +@all -info -client"
+    assert await own_redis.ask("ACL", "SETUSER", "bot", rights) == "+OK"
+    inbox = make_inbox(own_redis.url.replace("://", "://bot:her-word@"))
+    handler = Handler()
+    inbox.process(handler).subscribe()
+    for voter in range(1, 4):
+        assert await inbox.add(by_history(voter))
+        await until(lambda voter=voter: len(handler.returned) == voter)
+    async with Redis.from_url(own_redis.url) as redis:
+        before = (await redis.info("stats"))["total_connections_received"]
+        await asyncio.sleep(1.5)
+        assert (await redis.info("stats"))["total_connections_received"] == before
+    assert "her-word" not in caplog.text
+
+
 async def test_a_feed_waits_for_redis(own_redis: RedisServer, make_inbox: MakeInbox) -> None:
     """What comes while it is away is kept once it is back."""
     import reactivex as rx

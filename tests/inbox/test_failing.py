@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rx_toppy import InboxError, Vote, VoteInbox
-from rx_toppy.votes import DeadLetter, processing
+from rx_toppy.votes import DeadLetter, Outcome, processing
 
 from . import Handler, by_history, by_v0, by_v1, until
 from .conftest import MakeInbox
@@ -83,6 +83,25 @@ async def test_a_dead_letter_after_so_many_tries(inbox: VoteInbox, tries: int) -
     assert isinstance(letter, Vote)
     assert (letter.id, letter.at, letter.tries) == (by_v1(1).id, by_v1(1).at, tries)
     assert "no luck with 1" in letter.error
+
+
+async def test_an_error_that_cannot_be_shown(inbox: VoteInbox) -> None:
+    """An exception whose repr raises makes a dead letter as any other does, with its name."""
+
+    class Unshowable(Exception):
+        def __repr__(self) -> str:
+            raise ValueError("there is no repr")
+
+    async def handler(_: Vote) -> None:
+        raise Unshowable
+
+    await inbox.add(by_history(1))
+    outcomes: list[Outcome] = []
+    inbox.process(handler, tries=1).subscribe(outcomes.append)
+    await until(lambda: len(outcomes) == 1)
+    assert outcomes[0].status == "dead"
+    (letter,) = await inbox.dead_letters()
+    assert letter.error == "Unshowable"
 
 
 async def test_dead_letters_come_in_order(inbox: VoteInbox, make_inbox: MakeInbox) -> None:
