@@ -92,9 +92,10 @@ class RedisInbox(Inbox):
     seconds; each feed tells of the votes that its process has added.
 
     A vote is handled a second time only if the process that had it died, or was cut off from Redis
-    for 15 seconds, before its completion was in Redis. (So a handler must not block the event loop
-    for that long.) What a dead process had in hand is claimed by the others after these 15 seconds,
-    what one that closes had is given to them at once. To pay exactly once, see `VoteInbox`.
+    for 15 seconds while others were not, before its completion was in Redis. (So a handler must not
+    block the event loop for that long.) What a dead process had in hand is claimed by the others
+    after these 15 seconds, what one that closes had is given to them at once. To pay exactly once,
+    see `VoteInbox`.
 
     While Redis is away, `add` raises an `InboxError` that `is_passing` after 4 seconds at the most,
     so that a webhook lets top.gg deliver the vote again; everything else waits, and goes on by

@@ -41,13 +41,15 @@ class RedisCluster:
     goes on with its share: at once with what Redis had put aside for it out of what was free, and
     when what Redis granted has left the windows, with the limit divided by the number of processes.
     So the limits hold in that time too. When Redis is back, it hears of what was sent meanwhile and
-    after two seconds all is as before. Autopost waits for it.
+    after two seconds all is as before. Autopost waits for it. On a Redis that is empty the first
+    call waits for as long: others may know what it has forgotten.
 
     Give each process one of these with the same Redis, and the same `rate_limits`. Bots with other
     tokens may use the same Redis. It needs the extra `redis`, and Redis 7 or Valkey.
 
     Args:
-        url: Where the Redis is: `redis://host:6379/0`, `rediss://...` for TLS, `unix:///path`. Its
+        url: Where the Redis is: `redis://host:6379/0`, `rediss://...` for TLS, `unix:///path`, with
+            the options that redis knows (but for timeouts, which the budget relies on). Its
             password is shown nowhere.
         drop_after: Seconds (or a `timedelta`) after which a process that is not heard of is taken
             for dead: its shards are left out of the total, and what was put aside for it is the
