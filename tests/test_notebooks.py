@@ -1,9 +1,10 @@
 """The notebooks: they run from top to bottom, say nothing on stderr, and show what they showed."""
 
+import asyncio
 import io
+import os
 import re
 from base64 import b64decode
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 PATIENCE = 60  # seconds for one cell
 
+pytestmark = pytest.mark.timeout(180)  # the first test waits for all of them
+
 COURSE = ["first_steps", "events_and_operators", "votes", "inbox", "dashboard"]
 FEWEST_PICTURES = 2
 LARGEST = 1_000_000  # bytes of a file, which code hosts show without delay
@@ -32,9 +35,10 @@ IN_VIRTUAL_TIME = "scheduler=clock"
 
 
 class Run(NamedTuple):
-    """A notebook as it is stored, and as it is after a run."""
+    """A notebook as it is stored, and as it is after a run in an empty folder."""
 
     name: str
+    folder: Path
     stored: Any
     fresh: Any
 
@@ -86,28 +90,49 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A notebook that was run in an empty folder, by a kernel that shows every warning."""
-    path: Path = request.param
-    folder = tmp_path_factory.mktemp(path.stem)
+async def execute(path: Path, folder: Path) -> Run:
+    """A notebook run in an empty folder, by a kernel that shows every warning."""
     stored = nbformat.read(path, as_version=4)
     fresh = nbformat.read(path, as_version=4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        patch.setenv("PYTHONWARNINGS", "default")
-        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
-        patch.delenv("MPLBACKEND", raising=False)
-        client = NotebookClient(
-            fresh,
-            timeout=PATIENCE,
-            kernel_name="python3",
-            record_timing=False,
-            resources={"metadata": {"path": str(folder)}},
-        )
-        client.execute()
-    yield Run(path.stem, stored, fresh)
-    assert {item.name for item in folder.iterdir()} <= {"ipython"}, "it left files behind"
+    client = NotebookClient(
+        fresh,
+        timeout=PATIENCE,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    environment = {name: os.environ[name] for name in os.environ if name != "MPLBACKEND"}
+    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONWARNINGS"] = "default"
+    environment["IPYTHONDIR"] = str(folder / "ipython")
+    await client.async_execute(env=environment)
+    return Run(path.stem, folder, stored, fresh)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Run | BaseException]:
+    """All notebooks, two at a time: most of what they do is wait."""
+    places = asyncio.Semaphore(2)
+
+    async def in_turn(path: Path) -> Run:
+        async with places:
+            return await execute(path, tmp_path_factory.mktemp(path.stem))
+
+    async def every() -> list[Run | BaseException]:
+        return await asyncio.gather(*map(in_turn, NOTEBOOKS), return_exceptions=True)
+
+    return dict(zip(NOTEBOOKS, asyncio.run(every()), strict=True))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def run(request: pytest.FixtureRequest, runs: dict[Path, Run | BaseException]) -> Run:
+    """One of them, or what went wrong in it."""
+    outcome = runs[request.param]
+    if isinstance(outcome, BaseException):
+        raise outcome
+    left = {item.name for item in outcome.folder.iterdir()}
+    assert left <= {"ipython"}, "it left files behind"
+    return outcome
 
 
 def test_the_course_is_complete() -> None:
