@@ -226,9 +226,11 @@ class SharedBudget:
             try:
                 rest = await self._turn()
                 failures = 0
-            except RedisAway as away:
+            except Exception as error:  # whatever it is, nobody shall wait for ever
+                if not failures and not isinstance(error, RedisAway):
+                    log.error("what Redis said is not understood", exc_info=error)
                 failures += 1
-                self._missed(away)
+                self._missed(error)
                 rest = min(BEAT, 0.05 * 2**failures)
                 self._bell.clear()
             try:
@@ -371,7 +373,7 @@ class SharedBudget:
 
     # --- away and back ---------------------------------------------------------------------------
 
-    def _missed(self, away: RedisAway) -> None:
+    def _missed(self, error: Exception) -> None:
         """There was no answer. After a while this process goes on by itself."""
         now = asyncio.get_running_loop().time()
         self._must_report = True
@@ -387,7 +389,7 @@ class SharedBudget:
             self._go_on_alone(self._have, since)
         log.warning(
             "Redis is away (%s): this process goes on with its share of the rate limits, one of %d",
-            away,
+            error,
             self._members or UNKNOWN,
         )
 

@@ -96,6 +96,7 @@ class Roll:
         """On a new loop."""
         self._lock = None
         self._leads_until = 0.0
+        self._next_report = 0.0
         self._posted_at: float | None = None
         self._posted_by = ""
         self._sum: Sum | None = None
@@ -138,18 +139,27 @@ class Roll:
 
     async def run(self) -> None:
         """Looks after leadership, and tells of this process's shards, for ever."""
-        loop = asyncio.get_running_loop()
-        next_report = 0.0
+        has_failed = False
         while True:
-            with suppress(RedisAway):  # which the budget tells of
-                await self._lead()
-                if loop.time() >= next_report:
-                    await self.report(asks=self.leads)
-                    often = min(REPORT_EVERY, self._drop_after / 4)
-                    pause = max(BEAT, min(often, self.interval() / 2 or often))
-                    # Until the bot is there, it is looked at more often.
-                    next_report = loop.time() + (pause if self._host.is_there else 0.0)
+            try:
+                with suppress(RedisAway):  # which the budget tells of
+                    await self._beat()
+                has_failed = False
+            except Exception:  # such as a bot's; the budget shall not end with it
+                if not has_failed:
+                    log.exception("this process's servers are not told of")
+                has_failed = True
             await asyncio.sleep(BEAT)
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        await self._lead()
+        if loop.time() >= self._next_report:
+            await self.report(asks=self.leads)
+            often = min(REPORT_EVERY, self._drop_after / 4)
+            pause = max(BEAT, min(often, self.interval() / 2 or often))
+            # Until the bot is there, it is looked at more often.
+            self._next_report = loop.time() + (pause if self._host.is_there else 0.0)
 
     async def turn(self) -> None:
         """Waits until this process is the one to post, and it is time, and the total is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
@@ -520,3 +521,62 @@ async def test_a_redis_that_forgets_the_last_post_makes_no_other(
         await redis_server.ask("FLUSHALL")
         await asyncio.sleep(0.4)
     assert len(topgg.posts()) == 1
+
+
+class NotReady(StandaloneBot):
+    """A bot that fails when it is asked whether it is there."""
+
+    async def wait_until_ready(self) -> None:
+        """Never is it."""
+
+    def is_ready(self) -> bool:
+        """Whether it is, which it does not know."""
+        raise LookupError("no such shard")
+
+
+@pytest.mark.parametrize(
+    ("bot", "why"),
+    [
+        (NotReady(OWN_ID, server_count=1), "no such shard"),
+        (StandaloneBot(OWN_ID, server_count=lambda: 10**30), "serialize ints"),
+    ],
+)
+async def test_a_bot_that_can_not_be_counted_keeps_no_call_from_being_sent(
+    bot: StandaloneBot,
+    why: str,
+    make_client: MakeClient,
+    redis_url: str,
+    topgg: TopGGSeen,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says once why its servers are not told of, and the budget goes on."""
+    monkeypatch.setattr(roll, "BEAT", 0.02)
+    client = make_client(bot, cluster=RedisCluster(redis_url))
+    for number in range(1, 4):
+        async with asyncio.timeout(PATIENCE):
+            await client.fetch_bot(number)
+        await asyncio.sleep(0.1)
+    told = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.getMessage() for record in told] == ["this process's servers are not told of"]
+    assert why in caplog.text
+
+
+async def test_a_redis_that_talks_nonsense_is_as_good_as_away(
+    make_client: MakeClient,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The process goes on with its share, says what it heard, and is back when that has gone."""
+    monkeypatch.setattr(budget, "SILENCE", 0.3)
+    client = make_client(cluster=RedisCluster(redis_server.url), max_wait=PATIENCE)
+    await client.fetch_bot(1)
+    blocks = f"rx_toppy:{{{sha256(TOKEN.encode()).hexdigest()[:16]}}}:blocks"
+    await redis_server.ask("HSET", blocks, r'"\xff"', "9e15")
+    await until(lambda: client.cluster.is_away)
+    await client.fetch_bot(2)
+    assert caplog.text.count("what Redis said is not understood") == 1
+    assert await redis_server.ask("DEL", blocks) == ":1"
+    await until(lambda: not client.cluster.is_away)
+    await client.fetch_bot(3)
