@@ -35,7 +35,8 @@ def _(event: Voted) -> tuple[str, str]:
 
 @told.register
 def _(event: Page) -> tuple[str, str]:
-    return "page", f"{event.bot.username} has {event.bot.monthly_votes or 0:,} votes this month"
+    votes = counted(event.bot.monthly_votes or 0, "vote")
+    return "page", f"{event.bot.username} has {votes} this month"
 
 
 def counted(number: int, what: str, form: str = ",") -> str:

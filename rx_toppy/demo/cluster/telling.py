@@ -58,8 +58,8 @@ def _(event: Missing) -> tuple[str, str]:
             "start a second terminal with the same command"
         )
     return "shards", (
-        f"no terminal has the {shards(event.shards)}: left out of the total when not heard of "
-        f"for {DROP_AFTER:.0f} s"
+        f"no terminal has the {shards(event.shards)}; "
+        f"after {DROP_AFTER:.0f} s the total leaves them out"
     )
 
 
@@ -71,7 +71,7 @@ def _(event: Total) -> tuple[str, str]:
 
 @told.register
 def _(event: Left) -> tuple[str, str]:
-    among = counted(event.processes, "process").replace("processs", "processes")
+    among = "1 process" if event.processes == 1 else f"{event.processes} processes"
     return "budget", f"{event.calls} of {event.limit} requests a minute left for {among} together"
 
 
