@@ -89,7 +89,7 @@ def test_what_goes_wrong_is_named(
 
     unhurried.__name__ = fault.__name__
     monkeypatch.setattr(soak_world, "BOUND", 0.5)
-    monkeypatch.setattr("tests.faults.soak_census.SETTLES", 1.0)
+    monkeypatch.setattr("tests.faults.soak_census.SETTLES", 0.1)
     with pytest.raises(AssertionError) as failure:
         soak(1, 0.5, rate=0.0, activities=[unhurried])
     for words in named:
