@@ -20,8 +20,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 PATIENCE = 60  # seconds for one cell
 
-pytestmark = pytest.mark.timeout(180)  # the first test waits for all of them
-
 COURSE = ["first_steps", "events_and_operators", "votes", "inbox", "dashboard"]
 FEWEST_PICTURES = 2
 LARGEST = 1_000_000  # bytes of a file, which code hosts show without delay
