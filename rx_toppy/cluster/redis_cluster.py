@@ -12,6 +12,7 @@ from secrets import token_hex
 from ..api.arguments import Seconds, seconds
 from ..api.limits import RateLimit
 from ..bots import Host
+from .budget import SILENCE
 from .link import Link, checked_redis_url, shown_redis_url
 from .membership import Membership
 
@@ -51,11 +52,11 @@ class RedisCluster:
         url: Where the Redis is: `redis://host:6379/0`, `rediss://...` for TLS, `unix:///path`, with
             the options that redis knows (but for timeouts, which the budget relies on). Its
             password is shown nowhere.
-        drop_after: Seconds (or a `timedelta`) after which a process that is not heard of is taken
-            for dead: its shards are left out of the total, and what was put aside for it is the
-            others'. As long, the first total waits for shards that nobody has told of yet; then
-            it is posted without them, and the log says so. (A process that is cut off from Redis
-            for longer, and not replaced, may send a share beyond the limits.)
+        drop_after: Seconds (or a `timedelta`), at least 3, after which a process that is not heard
+            of is taken for dead: its shards are left out of the total, and what was put aside for
+            it is the others'. As long, the first total waits for shards that nobody has told of
+            yet; then it is posted without them, and the log says so. (A process that is cut off
+            from Redis for longer, and not replaced, may send a share beyond the limits.)
 
     Raises:
         TypeError, ValueError: an argument can't be.
@@ -69,6 +70,8 @@ class RedisCluster:
     def __init__(self, url: str, *, drop_after: Seconds = 300.0) -> None:
         self._url = checked_redis_url(url, "RedisCluster")
         self._drop_after = seconds(drop_after, "drop_after")
+        if self._drop_after < SILENCE:  # one that lives is not always heard of sooner
+            raise ValueError(f"drop_after takes at least {SILENCE:g} seconds, not {drop_after}")
 
     def join(
         self,
