@@ -192,6 +192,7 @@ async def test_a_partition_of_those_that_handle(own_redis: RedisServer, tmp_path
         await cluster.start()
         await asyncio.sleep(0.7)
         weather.rate = 1.0
+        await asyncio.sleep(0.05)  # what was on its way may still arrive, and be begun
         gone = [(time.monotonic(), number) for number in far]
         await asyncio.sleep(2 * CLAIM_AFTER)
         weather.rate = 0.0
