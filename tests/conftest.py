@@ -1,5 +1,9 @@
 """What most tests need: a stand-in for top.gg, and clients of it that are closed at the end."""
 
+import os
+import re
+import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +20,43 @@ MakeClient = Callable[..., TopGG]
 
 settings.register_profile("rx_toppy", deadline=None)
 settings.load_profile("rx_toppy")
+
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--slow`."""
+    parser.addoption(
+        "--slow", action="store_true", help="run only the tests that take long by nature"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the slow tests or the others, and refuse ids that differ from run to run."""
+    for item in items:
+        if ADDRESS.search(item.nodeid):
+            raise pytest.UsageError(f"the id must be the same in each run: {item.nodeid}")
+    wanted: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        is_slow = item.get_closest_marker("slow") is not None
+        wanted[is_slow == config.getoption("--slow")].append(item)
+    config.hook.pytest_deselected(items=wanted[False])
+    items[:] = wanted[True]
+
+
+def require(program: str, package: str) -> None:
+    """Skip a test whose program is not installed; in CI, which installs them all, fail it."""
+    if shutil.which(program) is None:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"needs {program}: apt-get install {package}")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say why tests were skipped: one line for each reason."""
+    skipped = terminalreporter.getreports("skipped")
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} skipped: {reason}")
 
 
 @pytest.fixture

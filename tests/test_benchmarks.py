@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cluster.server import PROGRAM
+from tests.conftest import require
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,12 +45,9 @@ def test_what_there_is_not_is_said_before_anything_runs(tmp_path: Path) -> None:
     assert "there is no folder" in nowhere.stderr
 
 
-@pytest.mark.skipif(
-    shutil.which(PROGRAM) is None and not os.environ.get("RX_TOPPY_REDIS"),
-    reason=f"needs {PROGRAM}",
-)
 def test_the_rows_about_clusters_run_their_own_redis(tmp_path: Path) -> None:
     """Where they are asked for: what a call costs, and votes through one process and two."""
+    require(PROGRAM, "redis-server")
     numbers = tmp_path / "numbers.json"
     done = benchmarks("cluster, a call", "cluster, votes", "--quick", "--json", numbers)
     assert (done.returncode, done.stderr) == (0, "")

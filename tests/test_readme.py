@@ -11,7 +11,6 @@ import inspect
 import io
 import logging
 import re
-import shutil
 import sqlite3
 import subprocess
 import symtable
@@ -58,6 +57,7 @@ from rx_toppy.sandbox import Sandbox, faults
 from rx_toppy.votes import VoteReception, agenda, processing
 from rx_toppy.votes.base import Inbox
 from tests.cluster.server import PROGRAM, RedisServer
+from tests.conftest import require
 from tests.virtual import run_virtual
 
 ROOT = Path(__file__).parents[1]
@@ -1074,8 +1074,7 @@ async def test_an_example_of_clusters_does_what_it_says(
     block: Block, world: Sandbox, tmp_path: Path
 ) -> None:
     """With a Redis that is there."""
-    if shutil.which(PROGRAM) is None:
-        pytest.skip(f"needs {PROGRAM}")
+    require(PROGRAM, "redis-server")
     assert block.wanted <= HIDDEN
     async with RedisServer(tmp_path) as redis:
         block = block._replace(text=block.text.replace(REDIS, redis.url))

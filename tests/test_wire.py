@@ -16,7 +16,7 @@ import pytest
 
 import rx_toppy
 from rx_toppy import PostEvent, RateLimit, StandaloneBot, TopGG, errors, of_type
-from tests.conftest import OWN_ID, TOKEN, MakeClient
+from tests.conftest import ADDRESS, OWN_ID, TOKEN, MakeClient
 from tests.standin import Reply, Seen, StandIn, ok, status
 
 Ask = Callable[[TopGG], Any]
@@ -415,7 +415,7 @@ BAD: list[Ask] = [
 
 
 @pytest.mark.parametrize("name", ABOUT_SOMEBODY)
-@pytest.mark.parametrize("who", NOBODY, ids=lambda who: repr(who)[:30])
+@pytest.mark.parametrize("who", NOBODY, ids=lambda who: ADDRESS.sub("", repr(who))[:30])
 async def test_who_is_nobody_is_refused_where_the_call_is_made(
     name: str, who: Any, topgg: StandIn, make_client: MakeClient
 ) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import require
 
 from .server import PROGRAM, RedisServer
 
 
 @pytest.fixture(autouse=True, scope="session")
 def redis_is_installed() -> None:
-    """Skips all that is here where there is no Redis, unless it has to be there."""
-    if shutil.which(PROGRAM) is None:
-        reason = f"needs {PROGRAM} (Debian's package redis-server)"
-        if os.environ.get("RX_TOPPY_REDIS"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """Skip all that is here where there is no Redis."""
+    require(PROGRAM, "redis-server")
 
 
 @pytest.fixture(scope="session")

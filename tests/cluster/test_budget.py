@@ -20,7 +20,6 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.weather import Weather
 from tests.standin.rates import violations
 
-from . import LONG
 from .server import RedisServer
 
 CALLS, PER = 12, 0.5
@@ -154,7 +153,7 @@ class World:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("seed", [1, pytest.param(3, marks=LONG)])
+@pytest.mark.parametrize("seed", [1, pytest.param(3, marks=pytest.mark.slow)])
 async def test_no_window_holds_too_many_under_any_fault(tmp_path: Path, seed: int) -> None:
     """Partitions, restarts with and without the data, a Redis that stands still, dead processes."""
     rng = Random(seed)

@@ -27,7 +27,6 @@ from rx_toppy.terminal.board import BUDGET
 from rx_toppy.terminal.telling import told
 from tests.cli import SCRIPT, finished, posix_only, screen, started
 
-from . import LONG
 from .server import RedisServer
 
 ONE = Terminal(1, (0, 1), posts_since=1.0, hosts=True)
@@ -70,7 +69,7 @@ async def until(
     return await asyncio.wait_for(asyncio.to_thread(read), 25)
 
 
-@LONG
+@pytest.mark.slow
 @posix_only
 async def test_two_terminals_post_as_one_and_the_second_goes_on_alone(redis_url: str) -> None:
     """Nothing is posted of half the shards; when one is killed, another hosts and posts."""
@@ -101,7 +100,7 @@ async def test_two_terminals_post_as_one_and_the_second_goes_on_alone(redis_url:
         assert (second.returncode, err) == (0, "")
 
 
-@LONG
+@pytest.mark.slow
 @posix_only
 async def test_a_terminal_tells_that_redis_is_away_and_back(own_redis: RedisServer) -> None:
     """Without its Redis a terminal goes on, and says so; and it says that all is well again."""

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from tests.faults.proxy import FaultProxy
 from tests.faults.weather import Fate, Weather
 
-from . import LONG
 from .harness import Cluster, TopGGSeen
 from .lives import Life
 from .server import RedisServer
@@ -104,7 +105,7 @@ async def test_a_429_seen_by_one_keeps_all_off(redis_url: str, tmp_path: Path) -
     assert cluster.stderr() == ""
 
 
-@LONG
+@pytest.mark.slow
 async def test_restarts_of_redis(own_redis: RedisServer, tmp_path: Path) -> None:
     """Whether it comes back with its data or without: no window is overfull, and calls go on.
 
@@ -126,7 +127,7 @@ async def test_restarts_of_redis(own_redis: RedisServer, tmp_path: Path) -> None
     assert cluster.stderr() == ""
 
 
-@LONG
+@pytest.mark.slow
 async def test_a_partition_and_a_redis_that_stands_still(
     own_redis: RedisServer, tmp_path: Path
 ) -> None:

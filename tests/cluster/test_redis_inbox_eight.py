@@ -15,7 +15,6 @@ from rx_toppy.cluster import RedisInbox
 from tests.faults.proxy import FaultProxy
 from tests.faults.weather import Fate, Weather
 
-from . import LONG
 from .harness import Cluster, Said
 from .inbox_lives import YEARS
 from .server import RedisServer
@@ -153,7 +152,9 @@ async def check(cluster: Cluster, server: RedisServer, gone: list[tuple[float, i
                 await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=LONG) for seed in range(2, 9))])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 9))]
+)
 async def test_eight_processes_handle_each_vote_whoever_is_killed(
     redis_server: RedisServer, tmp_path: Path, seed: int
 ) -> None:
@@ -173,7 +174,7 @@ async def test_eight_processes_handle_each_vote_whoever_is_killed(
     assert cluster.stderr() == ""
 
 
-@LONG
+@pytest.mark.slow
 async def test_eight_processes_handle_each_vote_though_redis_is_killed(
     own_redis: RedisServer, tmp_path: Path
 ) -> None:
@@ -188,7 +189,7 @@ async def test_eight_processes_handle_each_vote_though_redis_is_killed(
     assert cluster.stderr() == ""
 
 
-@LONG
+@pytest.mark.slow
 async def test_a_partition_of_those_that_handle(own_redis: RedisServer, tmp_path: Path) -> None:
     """What those had in hand that are cut off is handled by the others; nothing is lost or kept
     twice, and when all is well again each handles its part.

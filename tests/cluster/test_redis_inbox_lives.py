@@ -22,7 +22,6 @@ from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import base
 from tests.inbox import NOON, ROOT, Handler, Life, after, by_history, by_v0, until
 
-from . import LONG
 from .inbox_lives import CLAIM_AFTER, LOCKED_FOR, YEARS
 from .server import RedisServer
 
@@ -228,7 +227,7 @@ async def test_a_frozen_redis(own_redis: RedisServer, make_inbox: MakeInbox) -> 
     assert [vote.voter for vote in await inbox.votes()] == [1, 2]
 
 
-@pytest.mark.parametrize("how", [pytest.param("killed", marks=LONG), "frozen"])
+@pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.slow), "frozen"])
 async def test_an_outage_makes_nothing_be_handled_twice(
     own_redis: RedisServer, make_inbox: MakeInbox, how: str
 ) -> None:

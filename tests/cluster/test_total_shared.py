@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from . import LONG
 from .harness import Cluster, TopGGSeen
 from .lives import OWN_ID, Life, guilds_on
 
@@ -52,7 +51,7 @@ def sums(topgg: TopGGSeen, since: float = 0.0) -> set[int]:
     return {body["server_count"] for _, body in topgg.posts(since=since)}
 
 
-@LONG
+@pytest.mark.slow
 async def test_one_total_whoever_leads(redis_url: str, tmp_path: Path) -> None:
     """One post in an interval, of all shards, by one process; another takes over from a dead one.
 
@@ -87,7 +86,7 @@ async def test_one_total_whoever_leads(redis_url: str, tmp_path: Path) -> None:
     assert cluster.stderr() == ""
 
 
-@LONG
+@pytest.mark.slow
 async def test_what_is_not_heard_of_is_left_out_in_time(redis_url: str, tmp_path: Path) -> None:
     """A dead process counts until `drop_after`; after a standstill of all, all have that long.
 

@@ -10,9 +10,10 @@ import msgspec
 
 from rx_toppy import AutopostEvent, AutopostFailed, of_type
 from rx_toppy.sandbox.record import SeenRequest
+from tests.virtual import run_virtual
 
 from .weather import FAULTS, Fate, Weather
-from .world import DAY, HOUR, World, in_virtual_time, run_days
+from .world import DAY, HOUR, World, in_virtual_time
 
 __all__ = ["autopost_day", "autopost_day_v1"]
 
@@ -62,7 +63,7 @@ def autopost_day(
             f"{told[AutopostFailed]} rounds failed and were tried again; {weather}"
         )
 
-    return run_days(main())
+    return run_virtual(main())
 
 
 def autopost_day_v1(seed: int, *, interval: float = 600.0, rate: float = 0.05) -> str:
@@ -99,7 +100,7 @@ def autopost_day_v1(seed: int, *, interval: float = 600.0, rate: float = 0.05) -
             f"up to 2 hours; {told[AutopostFailed]} rounds failed; {weather}"
         )
 
-    return run_days(main())
+    return run_virtual(main())
 
 
 def _counted(world: World) -> dict[type, int]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from rx_toppy import PollFailed, TopGG, ToppyError, of_type
 from rx_toppy.sandbox import faults
+from tests.virtual import run_virtual
 
 from .weather import Weather
-from .world import HOUR, World, in_virtual_time, run_days
+from .world import HOUR, World, in_virtual_time
 
 __all__ = ["storm"]
 
@@ -63,7 +64,7 @@ def storm(seed: int, *, hours: float = 2.0) -> str:
             f"each once and in order, over {len(failed)} failed polls; {weather}"
         )
 
-    return run_days(main())
+    return run_virtual(main())
 
 
 async def _vote(world: World, hours: float) -> list[int]:

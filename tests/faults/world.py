@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from rx_toppy import StandaloneBot, TopGG
 from rx_toppy.sandbox import Sandbox
-from tests.virtual import run_virtual
 
 from .proxy import FaultProxy
 from .weather import Weather
 
-__all__ = ["DAY", "HOUR", "World", "in_virtual_time", "run_days"]
-
-T = TypeVar("T")
+__all__ = ["DAY", "HOUR", "World", "in_virtual_time"]
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-
-# Real seconds for bytes to arrive. There are timers every 15 s at the latest (aiohttp's, of the
-# connections that it keeps): by no more can bytes be overtaken.
-GRACE = 0.0005
-
-
-def run_days(main: Coroutine[Any, Any, T]) -> T:
-    """Runs what takes hours or days of virtual time."""
-    return run_virtual(main, grace=GRACE)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """discord.py's forks as hosts: their real bots, each in an environment of its own.
 
-Their import names clash, and installing them takes a while: RX_TOPPY_FORKS=1 runs these.
+Their import names clash, and installing them takes a while.
 """
 
 from __future__ import annotations
@@ -15,12 +15,7 @@ import pytest
 from tests.hosting.strangers import ROOT, run_stranger
 from tests.standin import StandIn
 
-pytestmark = [
-    pytest.mark.skipif(
-        os.environ.get("RX_TOPPY_FORKS") != "1", reason="RX_TOPPY_FORKS=1 installs and runs them"
-    ),
-    pytest.mark.timeout(600),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("forks")]
 
 FORKS = {"py-cord": "discord", "disnake": "disnake", "nextcord": "nextcord"}
 

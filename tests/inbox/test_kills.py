@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -15,18 +14,17 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from rx_toppy.sandbox import Sandbox
+from tests.conftest import require
 
 from . import BOT, ROOT, SECRET, WORDS, Life, command, kept, life, until
 
 
-def can_trace() -> bool:
-    """Whether system calls can be watched here."""
-    if shutil.which("strace") is None:
-        return False
-    return subprocess.run(["strace", "true"], capture_output=True, check=False).returncode == 0
-
-
-traced = pytest.mark.skipif(not can_trace(), reason="strace is not at work here")
+@pytest.fixture(scope="module")
+def strace() -> None:
+    """Skip what watches system calls where that can't be done."""
+    require("strace", "strace")
+    if subprocess.run(["strace", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("strace is not allowed to watch processes here")
 
 
 def handled(out: Path) -> list[int]:
@@ -117,7 +115,7 @@ async def test_down_for_three_votes_a_live_one_first(
     assert len(handled(out)) <= 7
 
 
-@traced
+@pytest.mark.usefixtures("strace")
 async def test_a_sync_between_body_and_answer(path: Path, tmp_path: Path) -> None:
     """Seen from outside: after the delivery is read, the disk is synced, then comes the 2xx."""
     trace = tmp_path / "trace"
@@ -135,7 +133,7 @@ async def test_a_sync_between_body_and_answer(path: Path, tmp_path: Path) -> Non
     assert [line for line in lines[read:told] if synced.search(line)]
 
 
-@traced
+@pytest.mark.usefixtures("strace")
 async def test_a_burst_shares_a_sync(path: Path, tmp_path: Path) -> None:
     """200 votes that come at once cost a few syncs, and not 200."""
     trace = tmp_path / "trace"

@@ -334,7 +334,9 @@ def test_an_overflow_policy_that_is_none(overflow: Any) -> None:
         iterate(reactivex.never(), overflow=overflow)
 
 
-@pytest.mark.parametrize("source", [None, [1, 2], iter(()), iterate], ids=repr)
+@pytest.mark.parametrize(
+    "source", [None, [1, 2], iter(()), iterate], ids=lambda source: type(source).__name__
+)
 def test_what_is_no_observable(source: Any) -> None:
     """What is no observable is a TypeError."""
     with pytest.raises(TypeError, match="observable"):
