@@ -65,9 +65,13 @@ def by_v0(voter: int, at: float = 0.0, late: float = 2.0, **more: Any) -> Vote:
     return Vote(**(known | more))
 
 
-async def until(condition: Callable[[], object], seconds: float = 4.0) -> None:
+# However slow the machine, what takes longer than this hangs.
+PATIENCE = 60.0
+
+
+async def until(condition: Callable[[], object]) -> None:
     """Waits until it is so."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.003)
 

@@ -9,19 +9,23 @@ import pytest
 
 from rx_toppy import StandaloneBot, TopGG, VoteInbox
 from rx_toppy.sandbox import Sandbox
-from rx_toppy.votes import base, ownership, processing
+from rx_toppy.votes import base, ownership, processing, store
+
+from . import PATIENCE
 
 MakeInbox = Callable[[], VoteInbox]
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes seconds takes hundredths."""
+    """What takes seconds takes hundredths; who waits for another one waits as long as it takes."""
     monkeypatch.setattr(processing, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(processing, "LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(processing, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(ownership, "PATIENCE", 0.2)
+    monkeypatch.setattr(ownership, "PATIENCE", PATIENCE)
     monkeypatch.setattr(base, "PAUSE", 0.02)
+    monkeypatch.setattr(store, "BUSY_SECONDS", PATIENCE)
+    monkeypatch.setattr(store, "LONGEST_WAIT", PATIENCE)
 
 
 @pytest.fixture

@@ -15,12 +15,13 @@ from random import Random
 from typing import Any
 
 from rx_toppy import InboxError, StandaloneBot, TopGG, Vote, VoteInbox, VoteWebhook, receive_votes
-from rx_toppy.votes import processing
+from rx_toppy.votes import processing, store
 
-from . import SECRET, WORDS, by_history, by_v0, by_v1
+from . import PATIENCE, SECRET, WORDS, by_history, by_v0, by_v1
 
 processing.LOOK_EVERY = 0.01
 processing.FIRST_PAUSE = 0.02
+store.BUSY_SECONDS = store.LONGEST_WAIT = PATIENCE
 
 
 def say(what: object) -> None:
@@ -102,10 +103,10 @@ async def follow(path: str, base_url: str, token: str, bot: str) -> None:
         say(vote.voter)
 
 
-async def receive(path: str, out: str, port: str) -> None:
+async def receive(path: str, out: str) -> None:
     """A webhook, an inbox and a handler."""
     inbox = VoteInbox(path)
-    webhook = VoteWebhook(secret=SECRET, authorization=WORDS, port=int(port), inbox=inbox)
+    webhook = VoteWebhook(secret=SECRET, authorization=WORDS, port=0, inbox=inbox)
     inbox.process(writing_to(out, 0.01), 5).subscribe()
     await webhook.start()
     say(webhook.port)
@@ -126,7 +127,7 @@ async def receive_one(path: str) -> None:
         await inbox.votes()
         subscription = inbox.process(handle).subscribe()
         say(webhook.port)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await done.wait()
         await asyncio.sleep(0.1)
         subscription.dispose()

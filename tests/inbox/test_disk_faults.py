@@ -19,7 +19,7 @@ from rx_toppy import InboxError, VoteInbox, VoteWebhook
 from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import store
 
-from . import ROOT, SECRET, WORDS, Handler, by_history, command, kept, until
+from . import PATIENCE, ROOT, SECRET, WORDS, Handler, by_history, command, kept, until
 from .conftest import MakeInbox
 
 LARGE = {"text": "x" * 5_000}
@@ -77,7 +77,7 @@ async def test_a_short_lock_is_waited_for(
     path: Path, inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loop goes on meanwhile."""
-    monkeypatch.setattr(store, "BUSY_SECONDS", 5.0)
+    monkeypatch.setattr(store, "BUSY_SECONDS", PATIENCE)
     async with VoteInbox(path) as other:
         await other.votes()
         turns = 0
@@ -183,7 +183,7 @@ async def test_a_feed_goes_on_until_it_can_write(path: Path, inbox: VoteInbox) -
     with locked(path):
         feed = inbox.feed(rx.of(by_history(1), by_history(2)))
         await asyncio.sleep(0.2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await feed
     assert {vote.voter for vote in await inbox.votes()} == {1, 2}
 
@@ -202,7 +202,7 @@ async def test_a_file_that_is_no_database(path: Path, make_inbox: MakeInbox) -> 
 async def test_process_ends_where_there_is_no_database(path: Path, make_inbox: MakeInbox) -> None:
     """What no waiting can help is an `InboxError`, and no try after another."""
     await asyncio.to_thread(path.write_bytes, b"These are no votes. " * 500)
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(InboxError, match=r"votes\.db"):
             await anext(aiter(make_inbox().process(Handler())))
 

@@ -14,7 +14,7 @@ from reactivex.subject import Subject
 from rx_toppy import InboxError, StandaloneBot, TopGG, ToppyError, Vote, VoteInbox, VoteWebhook
 from rx_toppy.sandbox import Sandbox, faults
 
-from . import NOON, SECRET, Handler, by_history, by_v1, kept, life, until
+from . import NOON, PATIENCE, SECRET, Handler, by_history, by_v1, kept, life, until
 from .conftest import MakeInbox
 
 VOTES = "/v1/projects/@me/votes"
@@ -81,7 +81,6 @@ async def test_follow_goes_on_from_the_cursor_and_from_nothing_else(
     new: list[Any] = []
     first.follow(client, since=NOON, every=EVERY).subscribe(new.append)
     await until(lambda: len(new) == 5)
-    await asyncio.sleep(0.05)
     await first.close()
     cast(sandbox, 6, 8)
     second = make_inbox()
@@ -107,7 +106,8 @@ async def test_follow_goes_on_from_the_last_of_many_cursors(
     new: list[Any] = []
     first.follow(client, since=NOON, every=EVERY).subscribe(new.append)
     await until(lambda: len(new) == 8)
-    await asyncio.sleep(0.05)
+    before = len(queries(sandbox))
+    await until(lambda: len(queries(sandbox)) >= before + 2)
     await first.close()
     asked = [one.query for one in sandbox.requests if one.path.endswith("votes")]
     make_inbox().follow(client, every=EVERY)
@@ -127,7 +127,7 @@ async def test_a_first_run_without_votes_is_gone_on_from(
     cast(sandbox, 1, 3)
     second = make_inbox()
     second.follow(client, every=EVERY)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(await second.votes()) < 3:
             await asyncio.sleep(0.01)
 
@@ -197,7 +197,7 @@ async def test_follow_outlives_faults(
     sandbox.fail(fault, route=VOTES, rate=0.5)
     new: list[Any] = []
     inbox.follow(client, since=NOON, every=EVERY).subscribe(lambda vote: new.append(vote.voter))
-    await until(lambda: len(new) >= 10, 10)
+    await until(lambda: len(new) >= 10)
     assert new == list(range(1, 11))
     assert len(await inbox.votes()) == 10
 
@@ -212,7 +212,7 @@ async def test_a_bad_token_ends_the_feed(inbox: VoteInbox, sandbox: Sandbox) -> 
         feed = inbox.follow(client, every=EVERY)
         feed.subscribe(None, errors.append)
         with pytest.raises(ToppyError) as raised:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await feed
     feed.subscribe(None, errors.append)
     assert raised.value.status == 401
@@ -234,7 +234,7 @@ async def test_the_end_of_a_feed(
         feed.dispose()
     else:
         await {"inbox": inbox, "client": client}[by].close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await feed
     assert ends == ["completed"]
     asked = len(queries(sandbox))
@@ -246,7 +246,7 @@ async def test_a_feed_is_disposed_of_from_any_thread(inbox: VoteInbox) -> None:
     """Another thread may end it."""
     feed = inbox.feed(rx.never())
     await asyncio.to_thread(feed.dispose)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await feed
 
 
@@ -293,7 +293,7 @@ async def test_feed_from_another_thread(inbox: VoteInbox) -> None:
     source: Subject[Vote] = Subject()
     new: list[Any] = []
     inbox.feed(source).subscribe(lambda vote: new.append(vote.voter))
-    await asyncio.sleep(0.01)
+    await until(lambda: source.observers)
     for voter in range(1, 6):
         await asyncio.to_thread(source.on_next, by_history(voter))
     await until(lambda: new == [1, 2, 3, 4, 5])

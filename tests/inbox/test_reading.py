@@ -233,11 +233,10 @@ def test_one_inbox_in_two_runs(path: Path) -> None:
     inbox = VoteInbox(path)
 
     async def first() -> None:
-        handler = Handler()
-        subscription = inbox.process(handler).subscribe()
+        outcomes: list[Any] = []
+        subscription = inbox.process(Handler()).subscribe(outcomes.append)
         assert await inbox.add(by_history(1))
-        await until(lambda: handler.returned == [1])
-        await asyncio.sleep(0.05)
+        await until(lambda: outcomes)
         subscription.dispose()
         await asyncio.sleep(0.05)
         assert await inbox.add(by_history(2))

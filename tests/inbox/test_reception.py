@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from rx_toppy import TopGG, Vote, VoteInbox, VoteWebhook, receive_votes
 from rx_toppy.sandbox import Sandbox, faults
 
-from . import SECRET, WORDS, Handler, by_history, until
+from . import PATIENCE, SECRET, WORDS, Handler, by_history, until
 
 EVERY = 0.05
 
@@ -106,7 +107,7 @@ async def test_it_closes_with_the_client(client: TopGG, sandbox: Sandbox, path: 
     await client.close()
     assert handler.running.total() == 0
     assert running.history is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await running.history
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
@@ -135,7 +136,7 @@ async def test_the_handler_s_options(client: TopGG, inbox: VoteInbox) -> None:
         client, handler, inbox=inbox, every=EVERY, max_concurrent=3, tries=2
     ):
         await until(lambda: len(handler.votes) == 4)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not await inbox.dead_letters():
                 await asyncio.sleep(0.01)
     assert handler.most == 3
@@ -158,17 +159,19 @@ async def test_the_handler_s_options(client: TopGG, inbox: VoteInbox) -> None:
 )
 async def test_what_it_refuses(client: TopGG, path: Path, arguments: Any, error: Any) -> None:
     """An argument that can't be is refused, and nothing is begun."""
-    port = unused_port()
-    given = {"handler": Handler(), "inbox": path, "secret": SECRET, "port": port} | arguments
-    with pytest.raises(error):
-        await receive_votes(client, **given)
-    with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection("127.0.0.1", port)
+    with socket.socket() as taken:  # so that nobody else listens there
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        given = {"handler": Handler(), "inbox": path, "secret": SECRET, "port": port} | arguments
+        with pytest.raises(error):
+            await receive_votes(client, **given)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_a_port_that_is_taken(client: TopGG, path: Path) -> None:
     """It is an OSError, and nobody handles votes then."""
-    async with VoteWebhook(secret=SECRET, port=unused_port(), inbox=None) as other:
+    async with VoteWebhook(secret=SECRET, port=0, inbox=None) as other:
         with pytest.raises(OSError, match="address already in use"):
             await receive_votes(client, Handler(), inbox=path, secret=SECRET, port=other.port)
     handler = Handler()

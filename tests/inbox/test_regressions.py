@@ -27,7 +27,7 @@ from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import ownership, processing, store
 from rx_toppy.votes.processing import Outcome
 
-from . import SECRET, Handler, after, by_history, by_v0, by_v1, kept, until
+from . import PATIENCE, SECRET, Handler, after, by_history, by_v0, by_v1, kept, until
 from .conftest import MakeInbox
 from .test_disk_faults import locked
 
@@ -47,11 +47,11 @@ async def test_it_does_not_wait_between_votes(
     inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch, voters: int, most: int
 ) -> None:
     """Fifty votes that wait are handed over one right after the other."""
-    monkeypatch.setattr(processing, "LOOK_EVERY", 1.0)
+    monkeypatch.setattr(processing, "LOOK_EVERY", 3_600.0)
     await fill(inbox, [by_history(1 + n % voters, n * 43_200) for n in range(50)])
     handler = Handler()
     inbox.process(handler, most).subscribe()
-    await until(lambda: len(handler.returned) == 50, 0.9)
+    await until(lambda: len(handler.returned) == 50)
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.02])
@@ -69,7 +69,7 @@ async def test_nothing_is_handed_over_after_close(make_inbox: MakeInbox, pause: 
     await first.close()
     given, returned = list(handler.voters), list(handler.returned)
     assert handler.running.total() == 0
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         await reading
     await asyncio.sleep(0.03)
     assert handler.voters == given
@@ -80,10 +80,9 @@ async def test_nothing_is_handed_over_after_close(make_inbox: MakeInbox, pause: 
 
 
 async def test_disposed_of_while_a_completion_waits_for_the_disk(
-    path: Path, inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+    path: Path, inbox: VoteInbox
 ) -> None:
     """What was handled is written down before somebody else may handle what waits."""
-    monkeypatch.setattr(ownership, "PATIENCE", 5.0)
     await fill(inbox, [by_history(1), by_history(2, 60)])
     handler = Handler()
     with locked(path):
@@ -134,15 +133,25 @@ async def test_a_file_that_is_locked_when_it_begins(
     assert errors == []
 
 
-async def test_an_older_vote_that_comes_while_a_newer_one_waits(inbox: VoteInbox) -> None:
+async def test_an_older_vote_that_comes_while_a_newer_one_waits(
+    inbox: VoteInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A user's votes are handled in the order of their times, whenever they are heard of."""
+    reads: list[Any] = []
+    read = processing.records.after
+
+    def noted(*arguments: Any) -> Any:
+        reads.append(read(*arguments))
+        return reads[-1]
+
+    monkeypatch.setattr(processing.records, "after", noted)
     handler = Handler()
     handler.gate.clear()
     await fill(inbox, [by_history(1), by_v1(2, 90_000)])
     inbox.process(handler).subscribe()
     await until(lambda: handler.running.total() == 1)
     await inbox.add(by_history(2, 3_600))
-    await asyncio.sleep(0.03)  # it is read beside the one that waits
+    await until(lambda: any(reads))  # it is read beside the one that waits
     handler.gate.set()
     await until(lambda: len(handler.returned) == 3)
     assert [(vote.voter, vote.at) for vote in handler.votes] == [
@@ -264,7 +273,7 @@ async def test_feed_passes_over_what_can_not_be_kept(
 ) -> None:
     """A vote that no file can hold is logged; those behind it are kept."""
     feed = inbox.feed(rx.of(by_history(1), by_history(2, id=2**70), by_history(3)))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         await feed
     assert [vote.voter for vote in await inbox.votes()] == [1, 3]
     [logged] = [one for one in caplog.records if one.levelno >= logging.ERROR]
@@ -345,7 +354,7 @@ async def test_a_handler_may_close_its_inbox(path: Path) -> None:
         await inbox.close()
         after.append("went on")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert [outcome async for outcome in inbox.process(handler)] == []
     assert after == []
     with pytest.raises(InboxError):
