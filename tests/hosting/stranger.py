@@ -6,6 +6,7 @@ It imports nothing of the tests, so that it runs wherever the library and rx_top
 import importlib
 import inspect
 import json
+import logging
 import sys
 
 import yarl
@@ -15,6 +16,9 @@ from rx_toppy import TopGG
 library, kind, api, gateway, base_url, end = sys.argv[1:]
 module = importlib.import_module(library)
 commands = importlib.import_module(f"{library}.ext.commands")
+
+# With `-X dev` asyncio says what took long, which on a busy machine is anything.
+logging.getLogger("asyncio").addFilter(lambda said: not str(said.msg).startswith("Executing "))
 
 # Where each of them keeps the way to Discord.
 module.http.Route.BASE = module.http.Route.API_BASE_URL = api

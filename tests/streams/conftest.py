@@ -1,6 +1,5 @@
 """A server that answers every call, clients that are closed, and a watch over what is left."""
 
-import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -8,19 +7,18 @@ import pytest
 
 from rx_toppy import StandaloneBot, TopGG
 from tests.standin import StandIn, ThreadedStandIn
+from tests.thrift import only_new_garbage, short_stacks
 
 from .helpers import BOT, TOKEN, Calm, answer_all
 
 NewClient = Callable[..., TopGG]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Every test here collects garbage: what was loaded before need not be looked at each time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+@pytest.fixture(autouse=True)
+def thrift() -> Iterator[None]:
+    """Every test here collects garbage, and all run in debug mode."""
+    with only_new_garbage(), short_stacks():
+        yield
 
 
 @pytest.fixture
