@@ -24,7 +24,7 @@ from .lives import IDS, OWN_ID, Life
 
 __all__ = ["Cluster", "Said", "TopGGSeen"]
 
-PATIENCE = 30.0
+PATIENCE = 60.0  # of no matter where nothing hangs
 LOOK_EVERY = 0.02
 
 

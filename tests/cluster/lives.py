@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from rx_toppy import PostEvent, RateLimit, StandaloneBot, TopGG, ToppyError
-from rx_toppy.cluster import RedisCluster, budget
+from rx_toppy.cluster import RedisCluster, budget, roll
 
 __all__ = ["OWN_ID", "Life", "guilds_on", "run"]
 
@@ -44,6 +44,7 @@ class Life(msgspec.Struct, kw_only=True):
         shard_count: Its bot's shards in all processes.
         interval: Seconds between two autoposts, 0 for none.
         post_to: Where to.
+        beat: Seconds after which it looks again who is the one to post.
         drop_after: The cluster's.
         timeout: Seconds that an answer of top.gg's may take.
     """
@@ -58,6 +59,7 @@ class Life(msgspec.Struct, kw_only=True):
     shard_count: int = 1
     interval: float = 0.0
     post_to: str = "v0"
+    beat: float = roll.BEAT
     drop_after: float = 300.0
     timeout: float = 1.0
 
@@ -114,6 +116,7 @@ async def calling(make: Callable[[int], Any], ids: count[int]) -> None:
 
 async def run(life: Life) -> None:
     """Lives until its standard input ends."""
+    roll.BEAT = life.beat
     bot = StandaloneBot(OWN_ID, server_count=100) if life.shards is None else Sharded(life)
     client = TopGG(
         bot,

@@ -17,7 +17,7 @@ __all__ = ["HOST", "PROGRAM", "RedisServer"]
 
 HOST = "127.0.0.1"
 PROGRAM = "redis-server"
-PATIENCE = 20.0
+PATIENCE = 60.0
 LOOK_EVERY = 0.01
 
 
@@ -44,7 +44,6 @@ class RedisServer:
         self._folder = folder
         self._password = password
         options = {
-            "port": str(self.port),
             "bind": HOST,
             "dir": str(folder),
             "logfile": "log",
@@ -57,10 +56,9 @@ class RedisServer:
         }
         if password is not None:
             options["requirepass"] = password
-        self._command = [PROGRAM]
-        for name, value in options.items():
-            self._command += [f"--{name}", value]
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_begun = False
 
     @property
     def url(self) -> str:
@@ -94,8 +92,15 @@ class RedisServer:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not await self._answers():
-                    assert self.is_running, f"redis-server has ended:\n{self._log()}"
+                    if not self.is_running:
+                        # Somebody else was faster; that matters to those who know the port.
+                        is_taken = "Address already in use" in self._log()
+                        assert is_taken, f"redis-server has ended:\n{self._log()}"
+                        assert not self._has_begun, f"port {self.port} is somebody else's now"
+                        self.port = port_of_its_own()
+                        self._launch()
                     await asyncio.sleep(LOOK_EVERY)
+            self._has_begun = True
         except BaseException:
             self.end()
             raise
@@ -137,14 +142,17 @@ class RedisServer:
             process.wait()
 
     async def ask(self, *words: str) -> str:
-        """The first line that it answers to a command: "+PONG" to "PING"."""
+        """What it answers to a command: "+PONG" to "PING"; of more than a text, the first line."""
         reader, writer = await asyncio.open_connection(HOST, self.port)
         try:
             if self._password is not None:
                 writer.write(f"AUTH {self._password}\r\n".encode())
                 await reader.readline()
             writer.write(f"{' '.join(words)}\r\n".encode())
-            return (await reader.readline()).decode().strip()
+            answer = (await reader.readline()).decode().strip()
+            if answer.startswith("$") and answer != "$-1":
+                answer = (await reader.readexactly(int(answer[1:]))).decode()
+            return answer
         finally:
             writer.close()
             with suppress(OSError):
@@ -152,12 +160,17 @@ class RedisServer:
 
     def _launch(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+        command = [PROGRAM, "--port", str(self.port)]
+        for name, value in self._options.items():
+            command += [f"--{name}", value]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     async def _answers(self) -> bool:
-        # Another program's port would not know the word; while it loads, Redis answers an error.
-        with suppress(OSError):
-            return await self.ask("PING") == "+PONG"
+        # The port may be another server's; and while it loads, Redis answers errors.
+        assert self._process is not None
+        with suppress(OSError, EOFError):
+            who = await self.ask("INFO", "server")
+            return f"process_id:{self._process.pid}\r" in who and await self.ask("PING") == "+PONG"
         return False
 
     async def _ended(self, number: signal.Signals) -> None:

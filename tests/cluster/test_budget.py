@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from functools import partial
+from operator import le
 from pathlib import Path
 from random import Random
 
@@ -37,6 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("STALE", 0.2),
         ("SETTLING", 0.3),
         ("SOON", 0.03),
+        ("GIVEN_UP", 0.2),
         ("ANSWER", 0.2),
     ):
         monkeypatch.setattr(budget_module, name, value)
@@ -80,11 +82,12 @@ class Process:
         while True:
             waiter = Waiter(loop.create_future(), loop.time(), True, "GET", "/bots/1")
             place = await self.budget.place("/bots/1", waiter, float("inf"))
-            # The server counts it at some time between leaving and the answer.
-            await asyncio.sleep(self._rng.random() * TIMEOUT / 2)
-            self._seen.append(loop.time())
+            # The server counts it at some time between leaving and the answer, of which both are
+            # within the timeout, however long this loop stands still meanwhile.
+            arrives, answered = sorted(loop.time() + self._rng.random() * TIMEOUT for _ in "12")
+            self._seen.append(arrives)
             self.sent += 1
-            await asyncio.sleep(self._rng.random() * TIMEOUT / 2)
+            await asyncio.sleep(answered - loop.time())
             self.budget.end(place, loop.time(), answered=True)
 
 
@@ -119,13 +122,13 @@ class World:
         """One process does not reach Redis for a while."""
         proxy = self._rng.choice(self._proxies)
         await proxy.go_down()
-        await asyncio.sleep(self._rng.uniform(0.1, 2.5))
+        await asyncio.sleep(self._rng.uniform(0.1, 1.8))
         proxy.come_up()
 
     async def restart(self) -> None:
         """Redis is away for a while, and comes back with its data."""
         await self._redis.stop()
-        await asyncio.sleep(self._rng.uniform(0.0, 2.0))
+        await asyncio.sleep(self._rng.uniform(0.0, 1.2))
         await self._redis.start()
 
     async def lose(self) -> None:
@@ -135,7 +138,7 @@ class World:
     async def freeze(self) -> None:
         """Redis stands still for a while, and then does what it was asked to."""
         self._redis.pause()
-        await asyncio.sleep(self._rng.uniform(0.1, 2.0))
+        await asyncio.sleep(self._rng.uniform(0.1, 1.2))
         self._redis.resume()
 
     async def kill(self) -> None:
@@ -153,24 +156,25 @@ class World:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("seed", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 7))]
+)
 async def test_no_window_holds_too_many_under_any_fault(tmp_path: Path, seed: int) -> None:
     """Partitions, restarts with and without the data, a Redis that stands still, dead processes."""
     rng = Random(seed)
     async with (
-        asyncio.timeout(50),
+        asyncio.timeout(150),
         RedisServer(tmp_path / "redis") as redis,
         World(redis, rng) as world,
     ):
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.5)
         faults = [world.partition, world.restart, world.lose, world.freeze, world.kill]
         for fault in rng.sample(faults, len(faults)):
             await fault()
-            await asyncio.sleep(rng.uniform(0.5, 1.0))
+            await asyncio.sleep(rng.uniform(0.3, 0.7))
         before = world.sent()
-        async with asyncio.timeout(20):  # all of them go on, whatever has happened
-            while any(now <= then for now, then in zip(world.sent(), before, strict=True)):
-                await asyncio.sleep(0.05)
+        # All of them go on, whatever has happened.
+        while len(world.seen) <= 5 * CALLS or any(map(le, world.sent(), before)):
+            await asyncio.sleep(0.05)
         seen = list(world.seen)
     assert violations(seen, CALLS, PER) == []
-    assert len(seen) > 5 * CALLS

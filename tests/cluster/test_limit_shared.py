@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
@@ -16,13 +17,15 @@ from .harness import Cluster, TopGGSeen
 from .lives import Life
 from .server import RedisServer
 
-EIGHT = range(1, 9)
-LIMITS = [(10, 1.0, "/bots"), (25, 1.0, "")]
+FOUR, EIGHT = range(1, 5), range(1, 9)
+CALLS, PER = 10, 1.0
+LIMITS = [(CALLS, PER, "/bots"), (25, 1.0, "")]
 AWAY, BACK = "Redis is away", "Redis is back"
+FORBIDDEN = "another process was told too many requests"
 
 
-def hammering(redis_url: str, topgg: TopGGSeen) -> list[Life]:
-    """Eight that want far more than they may have."""
+def hammering(redis_url: str, topgg: TopGGSeen, numbers: range = EIGHT) -> list[Life]:
+    """Some that want far more than they may have."""
     return [
         Life(
             number=number,
@@ -32,19 +35,34 @@ def hammering(redis_url: str, topgg: TopGGSeen) -> list[Life]:
             bots=3,
             users=1,
         )
-        for number in EIGHT
+        for number in numbers
     ]
 
 
-async def all_had_a_turn(cluster: Cluster, topgg: TopGGSeen, patience: float = 20.0) -> None:
-    """Waits until each of the eight has got a call through from here on."""
-    since = time.monotonic()
+async def all_had_a_turn(cluster: Cluster, topgg: TopGGSeen, since: float | None = None) -> None:
+    """Waits until each of them has got a call through, from here or some moment on."""
+    since = time.monotonic() if since is None else since
     await cluster.until(
-        lambda: set(topgg.turns("/bots", since=since)) == set(EIGHT), "everybody's turn", patience
+        lambda: topgg.turns("/bots", since=since).keys() == cluster.lives.keys(), "everybody's turn"
     )
 
 
-async def all_said(cluster: Cluster, text: str, numbers: range, since: float) -> None:
+async def nearly_all_is_used(cluster: Cluster, topgg: TopGGSeen, share: float = 0.7) -> None:
+    """Waits for four windows in a row in which that share of the calls was made that were allowed.
+
+    Somewhere in between the machine leaves them that much time, however busy it is.
+    """
+    since, many = time.monotonic(), round(share * 4 * CALLS)
+
+    def is_used() -> bool:
+        calls = topgg.arrivals("/bots", since=since)
+        spans = zip(calls, calls[many - 1 :], strict=False)
+        return any(last - first <= 4 * PER for first, last in spans)
+
+    await cluster.until(is_used, f"{many} calls in {4 * PER:g} s")
+
+
+async def all_said(cluster: Cluster, text: str, numbers: Iterable[int], since: float) -> None:
     """Waits until each of these has logged something; nobody does so twice."""
 
     def is_said() -> bool:
@@ -52,31 +70,34 @@ async def all_said(cluster: Cluster, text: str, numbers: range, since: float) ->
         assert len(said) == len(set(said)), f"{text!r} was logged again by one of {sorted(said)}"
         return set(said) >= set(numbers)
 
-    await cluster.until(is_said, f"{text!r} in the log of {list(numbers)}", 12.0)
+    await cluster.until(is_said, f"{text!r} in the log of {list(numbers)}")
 
 
-async def test_eight_processes_share_a_limit_whoever_is_killed(
-    redis_url: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("numbers", "kills"),
+    [(FOUR, 1), pytest.param(EIGHT, 4, marks=pytest.mark.slow)],
+    ids=["four", "eight"],
+)
+async def test_processes_share_a_limit_whoever_is_killed(
+    redis_url: str, tmp_path: Path, numbers: range, kills: int
 ) -> None:
     """No window is overfull, everybody has a turn, and what is allowed is used.
 
     One stands still while others are killed and started again: it sends nothing late.
     """
     rng = Random()
-    async with TopGGSeen() as topgg, Cluster(tmp_path, hammering(redis_url, topgg)) as cluster:
+    async with (
+        TopGGSeen() as topgg,
+        Cluster(tmp_path, hammering(redis_url, topgg, numbers)) as cluster,
+    ):
         await cluster.start()
-        await asyncio.sleep(1.0)
-        since = time.monotonic()
-        await asyncio.sleep(4.0)
-        calm = topgg.arrivals("/bots", since=since)
-        assert len(calm) >= 0.7 * 40, f"{len(calm)} calls of the 40 that were allowed"
-        turns = topgg.turns("/bots", since=since)
-        assert min(turns[number] for number in EIGHT) >= 2, turns
+        await nearly_all_is_used(cluster, topgg)
+        await all_had_a_turn(cluster, topgg)
         assert not cluster.heard("logged", "Redis")
 
         cluster.freeze(1)
-        for _ in range(4):
-            victims = rng.sample(EIGHT[1:], rng.randint(1, 3))
+        for _ in range(kills):
+            victims = rng.sample(numbers[1:], rng.randint(1, len(numbers) // 3))
             await cluster.kill(*victims)
             await asyncio.sleep(rng.uniform(0.0, 0.5))
             await cluster.start(*victims)
@@ -90,17 +111,25 @@ async def test_eight_processes_share_a_limit_whoever_is_killed(
 
 async def test_a_429_seen_by_one_keeps_all_off(redis_url: str, tmp_path: Path) -> None:
     """For as long as top.gg said nobody sends anything; then all go on."""
-    async with TopGGSeen() as topgg, Cluster(tmp_path, hammering(redis_url, topgg)) as cluster:
+    seconds, in_hand = 3, 4
+    async with (
+        TopGGSeen() as topgg,
+        Cluster(tmp_path, hammering(redis_url, topgg, FOUR)) as cluster,
+    ):
         await cluster.start()
         await all_had_a_turn(cluster, topgg)
-        topgg.forbid(2)
+        topgg.forbid(seconds)
         await cluster.until(lambda: topgg.forbidden_at is not None, "a 429")
         since = topgg.forbidden_at or 0.0
-        await all_had_a_turn(cluster, topgg)
-        # What others had got a place for before they could hear of it may still have left.
-        early = [at - since for at in topgg.arrivals(since=since) if 0.0 < at - since < 2.0]
-        assert len(early) <= 2 * len(EIGHT), early
-        assert max(early, default=0.0) < 0.5, early
+        await cluster.until(
+            lambda: len(cluster.heard("logged", FORBIDDEN)) == len(FOUR) - 1, "all to hear of it"
+        )
+        heard = max(one.at for one in cluster.heard("logged", FORBIDDEN))
+        await all_had_a_turn(cluster, topgg, since=since + seconds)
+        # What they had got a place for before they heard of it may still leave, and arrive.
+        early = [at - heard for at in topgg.arrivals(since=heard) if at < since + seconds]
+        assert len(early) <= in_hand * len(FOUR), early
+        assert max(early, default=0.0) < 1.0, early
         assert topgg.overfull(LIMITS) == []
     assert cluster.stderr() == ""
 
@@ -159,10 +188,8 @@ async def test_a_partition_and_a_redis_that_stands_still(
         weather.rate = 0.0
         await proxy.cut_all()
         await all_said(cluster, BACK, EIGHT, began)
-        since = time.monotonic()
         await all_had_a_turn(cluster, topgg)
-        await asyncio.sleep(max(0.0, since + 3.0 - time.monotonic()))
-        assert len(topgg.arrivals("/bots", since=time.monotonic() - 2.0)) >= 0.6 * 20
+        await nearly_all_is_used(cluster, topgg, 0.6)
         assert len(cluster.heard("logged", AWAY)) == len(EIGHT)
         assert topgg.overfull(LIMITS) == []
         assert not cluster.heard("failed")
