@@ -36,12 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with remarks(given.prog):
             status = _run(parser, given)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read this has seen enough, as `head` has. What is left in the buffer would be
-        # written once more at exit, and fail once more, aloud.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read this has seen enough, as `head` has
+        _let_go_of_stdout()
         return 0
     except (ToppyError, OSError) as error:
+        _let_go_of_stdout()
         sys.stderr.write(cleaned(f"{given.prog}: error: {statuses.said(error)}\n"))
         return statuses.status_of(error)
     except KeyboardInterrupt:
@@ -60,6 +59,14 @@ def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     else:
         parser.print_help()
     return 0
+
+
+def _let_go_of_stdout() -> None:
+    """Drops what is left in the buffer and can't be written: at exit it would fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ from rx_toppy.sandbox import Sandbox, faults
 from rx_toppy.sandbox.ids import topgg_id
 from rx_toppy.terminal.board import Board
 from rx_toppy.terminal.screen import drawn
+from tests.cli.forking import CAN_FORK, PATIENCE, Forked
 
 ROOT = Path(rx_toppy.__file__).parents[1]
 SCRIPT = "import sys; from rx_toppy.cli import main; sys.exit(main())"
@@ -36,24 +37,32 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and terminal
 
 @contextmanager
 def started(
-    *arguments: str, code: str | None = None, **options: object
-) -> Iterator[subprocess.Popen]:
-    """The command as a process of its own, with every warning an error and asyncio's debug on."""
-    what = ["-m", "rx_toppy"] if code is None else ["-c", code]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | options
+    *arguments: str, code: str | None = None, is_new: bool = False, **options: object
+) -> Iterator[subprocess.Popen | Forked]:
+    """The command as a process of its own, with every warning an error and asyncio's debug on.
+
+    One that `is_new` is started by the operating system, and not forked.
+    """
     environment = os.environ | {"PYTHONIOENCODING": "utf-8", "TERM": "xterm"}
-    command = [sys.executable, "-W", "error", "-X", "dev", *what, *arguments]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, **options) as process:
+    environment.pop("PYTHONUNBUFFERED", None)  # what is in a buffer at the end counts
+    if is_new or not CAN_FORK:
+        what = ["-m", "rx_toppy"] if code is None else ["-c", code]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+        command = [sys.executable, "-W", "error", "-X", "dev", *what, *arguments]
+        running = subprocess.Popen(command, cwd=ROOT, env=environment, **(pipes | options))
+    else:
+        running = Forked(arguments, code, environment, **options)
+    with running as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def finished(*arguments: str, code: str | None = None, **options: object) -> tuple[int, str, str]:
+def finished(*arguments: str, **options: object) -> tuple[int, str, str]:
     """The exit status of the command, and what it wrote."""
-    with started(*arguments, code=code, **options) as process:
-        out, err = process.communicate(timeout=30)
+    with started(*arguments, **options) as process:
+        out, err = process.communicate(timeout=PATIENCE)
         # A machine that is busy with something else makes asyncio's debug mode remark upon it.
         return process.returncode, out, err and re.sub(r"Executing <.* seconds\n", "", err)
 
@@ -138,7 +147,7 @@ class Served:
         async def act() -> object:
             return action()
 
-        return asyncio.run_coroutine_threadsafe(act(), self._loop).result(5)
+        return asyncio.run_coroutine_threadsafe(act(), self._loop).result(PATIENCE)
 
     def vote(self, count: int = 1) -> list[int]:
         """Lets so many votes arrive; who voted."""
@@ -149,7 +158,7 @@ class Served:
 
     def wait_for(self, requests: int) -> None:
         """Waits until so many requests have come."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while len(self.sandbox.requests) < requests:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -187,13 +196,13 @@ def serving(**options: object) -> Iterator[Served]:
     options = {"seed": 4, "bots": 20, "votes": 0, "votes_per_minute": 0} | options
     sandbox = Sandbox(token=TOKEN, on_request=on_request, **options)
     try:
-        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(PATIENCE)
         served = Served(loop, sandbox)
         served.fail_at = lambda *what: later.append(what)
         try:
             yield served
         finally:
-            asyncio.run_coroutine_threadsafe(sandbox.close(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(sandbox.close(), loop).result(PATIENCE)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -19,6 +19,7 @@ from rx_toppy.cli import main
 from rx_toppy.listing.pace import Pace
 from tests.cli import (
     NO_RICH,
+    PATIENCE,
     SCRIPT,
     TOKEN,
     Served,
@@ -247,7 +248,7 @@ def test_a_reader_who_leaves_ends_it_quietly(served):
     with started("bots", "--json", "--limit=1200", *served.base) as process:
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert process.stderr.read() == ""
 
 
@@ -368,7 +369,7 @@ def test_an_interrupted_export_leaves_no_file(topgg):
         topgg.arrived(2)
         assert [path.name.startswith(".b.csv.") for path in Path().iterdir()] == [True]
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (130, "")
     assert err == f"rx-toppy bots: interrupted; {file} is as it was\n"
     assert list(Path().iterdir()) == []
@@ -384,7 +385,7 @@ def test_memory_does_not_grow_with_the_list(topgg):
     def measured(total: int) -> int:
         topgg.default(listing(total, large))
         arguments = ("bots", "--export", str(Path("b.jsonl").resolve()), *base(topgg))
-        code, _, err = finished(*arguments, code=MEASURED)
+        code, _, err = finished(*arguments, code=MEASURED, is_new=True)
         assert code == 0
         with Path("b.jsonl").open() as file:
             assert sum(1 for _ in file) == total

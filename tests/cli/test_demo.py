@@ -26,7 +26,7 @@ from rx_toppy.terminal import view
 from rx_toppy.terminal.finding import Page, Voted, newcomers
 from rx_toppy.terminal.lines import Lines
 from rx_toppy.terminal.screen import BLOCKS, Screen, sparkline
-from tests.cli import NO_RICH, Terminal, finished, posix_only, request, screen, started
+from tests.cli import NO_RICH, PATIENCE, Terminal, finished, posix_only, request, screen, started
 
 LINE = re.compile(
     r"\d\d:\d\d:\d\d  (sandbox|request|post|autopost|growth|spent|vote|page|no page|top) "
@@ -96,7 +96,7 @@ def test_a_signal_ends_the_demo_cleanly(number):
         while "  post      " not in shown:
             shown += process.stdout.readline()
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     assert SUMMARY.search(shown + out)
 
@@ -106,7 +106,7 @@ def test_a_closed_pipe_ends_the_demo_quietly():
     with started("demo") as process:
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert process.stderr.read() == ""
 
 

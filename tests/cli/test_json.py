@@ -18,7 +18,7 @@ from rx_toppy.sandbox import faults
 from rx_toppy.terminal.finding import Page, Voted
 from rx_toppy.terminal.recording import recorded
 from rx_toppy.watch.pipelines import Budget, OwnPage, Stats, Voters
-from tests.cli import EAGER, TOKEN, Served, finished, posix_only, serving, started
+from tests.cli import EAGER, PATIENCE, TOKEN, Served, finished, posix_only, serving, started
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_votes_are_the_records_of_their_export(served, capsys):
         served.vote()
         lines.append(process.stdout.readline())
         process.terminate()
-        assert process.communicate(timeout=10) == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
     assert main(["votes", "--export=-", *served.base]) == 0
     assert capsys.readouterr().out == "".join(lines)
     assert re.fullmatch(r"\S+ \S+Z  failed: .*503.*; again in 0 s\n", failure)
@@ -123,11 +123,13 @@ def test_the_sandbox_says_where_it_is_and_tells_of_requests():
         first = json.loads(process.stdout.readline())
         assert list(first) == ["at", "event", "base_url", "token", "bot_id"]
         url = f"{first['base_url']}/bots?limit=1"
-        with urlopen(Request(url, headers={"Authorization": first["token"]}), timeout=5) as answer:
+        with urlopen(
+            Request(url, headers={"Authorization": first["token"]}), timeout=PATIENCE
+        ) as answer:
             answer.read()
         request = json.loads(process.stdout.readline())
         process.terminate()
-        assert process.communicate(timeout=10) == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
     assert request | {"at": ""} == {
         "at": "",
         "event": "request",

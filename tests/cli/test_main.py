@@ -74,7 +74,8 @@ def test_version_names_the_discord_library(capsys, monkeypatch, library):
 
 def test_module_and_script_are_the_same():
     """`python -m rx_toppy` is the command `rx-toppy`, which is installed as that."""
-    assert finished("--version") == finished("--version", code=SCRIPT)
+    module = finished("--version", is_new=True)
+    assert module == finished("--version", code=SCRIPT, is_new=True) == finished("--version")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["scripts"] == {"rx-toppy": "rx_toppy.cli:main"}
 

@@ -13,7 +13,7 @@ import pytest
 
 from rx_toppy.cli import main
 from rx_toppy.sandbox import Sandbox
-from tests.cli import finished, posix_only, started
+from tests.cli import PATIENCE, finished, posix_only, started
 
 SMALL = ("sandbox", "--bots", "20", "--seed", "3", "--votes-per-minute", "0")
 GREETING = re.compile(
@@ -44,7 +44,7 @@ class Served:
         """The status of an answer; None where there is none."""
         request = Request(self.said["url"] + path, headers={"Authorization": self.said["token"]})
         try:
-            with urlopen(request, timeout=5) as answer:
+            with urlopen(request, timeout=PATIENCE) as answer:
                 answer.read()
                 return answer.status
         except HTTPError as error:
@@ -56,7 +56,7 @@ class Served:
     def end(self) -> tuple[str, str]:
         """What else it wrote, when SIGTERM has ended it with success."""
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=10)
+        out, err = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0
         return out, err
 
@@ -138,7 +138,7 @@ def test_a_signal_ends_it_cleanly(number):
         connection.request("GET", "/api/weekend", headers=headers)
         assert sandbox.process.stdout.readline().endswith("  ---  GET   /api/weekend\n")
         sandbox.process.send_signal(number)
-        out, err = sandbox.process.communicate(timeout=10)
+        out, err = sandbox.process.communicate(timeout=PATIENCE)
         connection.close()
     assert (sandbox.process.returncode, err) == (0, "")
     assert out == "\n1 request: 1 x no answer\n"
@@ -169,7 +169,7 @@ def test_a_closed_pipe_ends_it_quietly():
     with served() as sandbox:
         sandbox.process.stdout.close()
         sandbox.get("/weekend")
-        assert sandbox.process.wait(timeout=10) == 0
+        assert sandbox.process.wait(timeout=PATIENCE) == 0
         assert sandbox.process.stderr.read() == ""
 
 
@@ -179,7 +179,7 @@ def test_whatever_comes_is_one_plain_line(path):
     """What a client sends, proper HTTP or not, can't write anything but a line that is plain."""
     with served() as sandbox:
         host, port = sandbox.said["url"].removeprefix("http://").removesuffix("/api").split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as client:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
             client.sendall(b"GET /api/" + path + b" HTTP/1.1\r\nHost: me\r\n\r\n")
             client.recv(1000)
         out, err = sandbox.end()

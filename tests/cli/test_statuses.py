@@ -10,7 +10,7 @@ import pytest
 from rx_toppy import cli
 from rx_toppy.cli import main, parsing, statuses
 from rx_toppy.errors import ToppyError
-from tests.cli import TOKEN, finished, posix_only, started
+from tests.cli import PATIENCE, TOKEN, finished, posix_only, started
 from tests.standin import ThreadedStandIn, fault, hang, html, ok, rate_limited, redirect
 
 ID = "264811613708746752"
@@ -138,9 +138,9 @@ def test_ctrl_c_is_status_130(topgg):
     """Ctrl-C while an answer is waited for is the shell's usual 130, without a word."""
     topgg.default(hang())
     with started("bot", ID, "--base-url", topgg.base_url) as process:
-        topgg.arrived(1, 10)
+        topgg.arrived(1, PATIENCE)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (130, "", "")
 
 

@@ -31,6 +31,7 @@ from rx_toppy.terminal.records import VoteRecord
 from tests.cli import (
     EAGER,
     NO_RICH,
+    PATIENCE,
     TOKEN,
     Served,
     Terminal,
@@ -134,7 +135,7 @@ def test_stdout_gets_it_as_it_is(served):
 def test_lines_end_as_their_formats_say(served):
     """CSV has CRLF and a header, JSON Lines a line feed, also on stdout."""
     with started("votes", "--export=-", "--format=csv", *served.base, encoding=None) as process:
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert out.startswith(b"user_id,platform_id,weight,created_at,expires_at\r\n")
     assert out.count(b"\r\n") == out.count(b"\n") == VOTES + 1
     assert main(["votes", "--export", "votes.jsonl", *served.base]) == 0
@@ -192,7 +193,7 @@ def test_an_interrupted_export_leaves_no_file(served, number):
         served.wait_for(3)
         assert [name.startswith(".v.csv.") for name in left()] == [True]
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (130, "")
     assert err == f"rx-toppy votes: interrupted; {file} is as it was\n"
     assert left() == []
@@ -204,7 +205,7 @@ def test_a_reader_who_leaves_ends_an_export_quietly(served):
     with started("votes", "--export", "-", *served.base) as process:
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert process.stderr.read() == ""
 
 
@@ -225,7 +226,7 @@ def test_a_device_is_written_and_not_replaced(served):
     os.mkfifo("pipe")
     with started("votes", "--export", str(Path("pipe").resolve()), *served.base) as process:
         text = Path("pipe").read_text("ascii")
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert read_jsonl(text) == served.history()
     assert Path("pipe").is_fifo()
 
@@ -458,7 +459,7 @@ def test_votes_are_shown_as_they_come(served):
         voters = served.vote(3)
         lines = [process.stdout.readline() for _ in range(3)]
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
     found = [LINE.fullmatch(line.rstrip("\n")).groups() for line in lines]
     assert [int(voter) for voter, _, _ in found] == voters
@@ -488,7 +489,7 @@ def test_failures_are_lines_and_it_goes_on(served):
         (voter,) = served.vote()
         line = process.stdout.readline().rstrip("\n")
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
     assert [FAILED.fullmatch(text) is not None for text in failed] == [True] * 3
     assert LINE.fullmatch(line).groups()[::2] == (str(voter), "1")
@@ -501,7 +502,7 @@ def test_ctrl_c_ends_it_quietly(served, number):
     with started("votes", *served.base) as process:
         served.wait_for(1)
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -511,7 +512,7 @@ def test_a_reader_who_leaves_ends_it_quietly(served):
     with started(*arguments, code=EAGER) as process:
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert process.stderr.read() == ""
 
 

@@ -17,7 +17,17 @@ from rx_toppy.terminal.finding import Voted, newcomers
 from rx_toppy.terminal.lines import Lines
 from rx_toppy.watch.board import Board
 from rx_toppy.watch.pipelines import Budget, OwnPage, Stats, Voters, Watching
-from tests.cli import EAGER, TOKEN, Terminal, finished, posix_only, request, screen, started
+from tests.cli import (
+    EAGER,
+    PATIENCE,
+    TOKEN,
+    Terminal,
+    finished,
+    posix_only,
+    request,
+    screen,
+    started,
+)
 
 BOT = "264811613708746752"
 LINE = re.compile(r"\d\d:\d\d:\d\d  (watch|request|stats|page|voters|vote|budget|failed) +\S")
@@ -85,7 +95,7 @@ async def test_new_voters_are_announced_and_failures_are_survived(sandbox):
     """Who votes meanwhile is told of once, in order; 503s are values, and the looks go on."""
     options = ("--every", "0.2", "--seconds", "3")
     watching = asyncio.create_task(watched(sandbox, *options, code=EAGER))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(sandbox.requests) < 6:
             await asyncio.sleep(0.02)
         voters = [sandbox.vote() for _ in range(3)]
@@ -124,7 +134,7 @@ async def test_ctrl_c_ends_it_with_a_summary(sandbox):
             while "  page      " not in shown:
                 shown += process.stdout.readline()
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=PATIENCE)
             return process.returncode, shown + out, err
 
     status, out, err = await asyncio.to_thread(interrupted)
@@ -139,7 +149,7 @@ async def test_a_closed_pipe_ends_it_quietly(sandbox):
         with started(*watch(sandbox), "--every", "0.1", code=EAGER) as process:
             assert process.stdout.readline()
             process.stdout.close()
-            return process.wait(timeout=10), process.stderr.read()
+            return process.wait(timeout=PATIENCE), process.stderr.read()
 
     assert await asyncio.to_thread(left) == (0, "")
 
@@ -238,7 +248,7 @@ async def test_a_token_that_is_refused_later_is_a_value(sandbox):
     """Once it was taken, a refusal is shown like any failure, and the looks go on."""
     options = ("--every", "0.2", "--seconds", "1.5")
     watching = asyncio.create_task(watched(sandbox, *options, code=EAGER))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(sandbox.requests) < 3:
             await asyncio.sleep(0.02)
     sandbox.fail(faults.Status(401), times=3)
