@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,12 +63,15 @@ def soak(
             assert not ours, f"after the end there is (seed {seed}): {'; '.join(ours)}"
             return told
 
+    gc.collect()
+    gc.freeze()  # what was there before is looked at in no census: there may be a lot of it
     with asyncio.Runner(loop_factory=WaryLoop) as runner:
         tracemalloc.start()
         try:
             return runner.run(main())
         finally:
             tracemalloc.stop()
+            gc.unfreeze()
 
 
 async def _phases(

@@ -17,8 +17,8 @@ __all__ = ["Census", "grown"]
 # What objects are counted, one by one: those of modules, and of types, that are called so.
 COUNTED = ("rx_toppy.", "reactivex.", "_asyncio.", "aiohttp.client.", "sqlite3.")
 
-# How long the last threads and connections may take to end.
-SETTLES = 8.0
+# How long the last threads and connections may take to end, on a machine that is slow.
+SETTLES = 60.0
 
 
 class Census:

@@ -36,6 +36,8 @@ from tests.conftest import OWN_ID, TOKEN
 from tests.standin import Answer, Seen, StandIn, fault, ok
 from tests.virtual import VirtualLoop
 
+from .machines import unhurried
+
 STATS = f"POST /bots/{OWN_ID}/stats"
 LIBRARY = str(Path(rx_toppy.__file__).parent)
 MOMENT = 2**-10
@@ -446,5 +448,14 @@ def _is_ours(task: asyncio.Task[Any]) -> bool:
     return code is not None and code.co_filename.startswith(LIBRARY)
 
 
-TestAutopost = AutopostMachine.TestCase
-TestAutopost.settings = settings(max_examples=14, stateful_step_count=20)
+class TestAutopost(AutopostMachine.TestCase):
+    """A few sequences of events."""
+
+    settings = settings(unhurried, max_examples=14, stateful_step_count=20)
+
+
+@pytest.mark.slow
+class TestAutopostForLonger(AutopostMachine.TestCase):
+    """Many of them, and longer ones."""
+
+    settings = settings(unhurried, max_examples=120, stateful_step_count=40)

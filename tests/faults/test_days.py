@@ -19,14 +19,36 @@ def test_a_day_of_autopost_with_a_quarter_failing() -> None:
     autopost_day(3, interval=900.0, rate=0.25)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [4, 5, 6])
+@pytest.mark.parametrize("rate", [0.05, 0.25])
+def test_more_days_of_autopost(seed: int, rate: float) -> None:
+    """However often it posts, no beat is left out."""
+    autopost_day(seed, rate=rate)
+
+
 def test_a_day_of_v1_with_three_outages() -> None:
     """The history has no hole."""
-    autopost_day_v1(1)
+    autopost_day_v1(1, interval=1_200.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_more_days_of_v1_with_three_outages(seed: int) -> None:
+    """The history has no hole, however often it is posted to."""
+    autopost_day_v1(seed, interval=300.0)
 
 
 def test_a_storm() -> None:
     """Every call ends in time with the truth or an error of ours; polls miss and repeat nothing."""
     storm(1, hours=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a_long_storm(seed: int) -> None:
+    """Hours of it are no worse than half an hour."""
+    storm(seed, hours=3.0)
 
 
 def test_what_is_late_is_found() -> None:

@@ -22,8 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import rx_toppy
 from rx_toppy import InboxError, Vote, VoteInbox
-from rx_toppy.votes import ownership, processing
-from tests.inbox import BOT, by_history, by_v0, by_v1, until
+from rx_toppy.votes import ownership, processing, store
+from tests.inbox import BOT, PATIENCE, by_history, by_v0, by_v1, until
+
+from .machines import unhurried
 
 LIBRARY = str(Path(rx_toppy.__file__).parent)
 DAY = 86_400.0
@@ -255,6 +257,8 @@ class InboxMachine(RuleBasedStateMachine):
         self.patch.setattr(processing, "LOOK_EVERY", 0.01)
         self.patch.setattr(ownership, "PATIENCE", 0.05)
         self.patch.setattr(ownership, "PAUSE", 0.01)
+        self.patch.setattr(store, "BUSY_SECONDS", PATIENCE)
+        self.patch.setattr(store, "LONGEST_WAIT", PATIENCE)
         self.folder = TemporaryDirectory()
         self.lives = 0
         self.model = Model()
@@ -477,5 +481,14 @@ def _is_ours(task: asyncio.Task[Any]) -> bool:
     return code is not None and code.co_filename.startswith(LIBRARY)
 
 
-TestInbox = InboxMachine.TestCase
-TestInbox.settings = settings(max_examples=25, stateful_step_count=20)
+class TestInbox(InboxMachine.TestCase):
+    """A few lives."""
+
+    settings = settings(unhurried, max_examples=10, stateful_step_count=20)
+
+
+@pytest.mark.slow
+class TestInboxForLonger(InboxMachine.TestCase):
+    """Many of them, and longer ones."""
+
+    settings = settings(unhurried, max_examples=60, stateful_step_count=40)

@@ -15,7 +15,7 @@ from rx_toppy import ClientClosed, RateLimit, Ratelimited
 from rx_toppy.api.gate import Gate
 from rx_toppy.api.limits import Ticket
 
-from .machines import Asked, Books, StillLoop
+from .machines import Asked, Books, StillLoop, unhurried
 
 PREFIXES = ("", "", "/bots", "/bots/1", "/users")
 PATHS = ("/bots", "/bots/1", "/bots/2", "/users/1", "/weekend")
@@ -244,8 +244,17 @@ class LimiterMachine(_Limited):
                 self.loop.close()
 
 
-TestLimiter = LimiterMachine.TestCase
-TestLimiter.settings = settings(max_examples=80, stateful_step_count=40)
+class TestLimiter(LimiterMachine.TestCase):
+    """A few sequences of events."""
+
+    settings = settings(unhurried, max_examples=20, stateful_step_count=40)
+
+
+@pytest.mark.slow
+class TestLimiterForLonger(LimiterMachine.TestCase):
+    """Many of them, and longer ones."""
+
+    settings = settings(unhurried, max_examples=300, stateful_step_count=60)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

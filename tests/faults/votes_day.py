@@ -16,7 +16,7 @@ from rx_toppy.sandbox import Endpoint, Sandbox
 from tests.inbox import SECRET, WORDS
 
 from .lives import Life, read_diary
-from .mortal import Mortal, port_of_its_own
+from .mortal import Mortal, claimed_port
 from .proxy import FaultProxy
 from .votes_verdict import Evidence, judge
 from .weather import Weather
@@ -38,7 +38,7 @@ def votes_day(
     *,
     history: bool = True,
     on_kill: Callable[[Path], object] = lambda _: None,
-    patience: float = 40.0,
+    patience: float = 100.0,
 ) -> str:
     """Each vote of the day is handled; twice only what was being handled at a kill.
 
@@ -49,8 +49,8 @@ def votes_day(
         on_kill: Is given the inbox's file after each kill, to do it harm.
         patience: How many seconds there are, after the day, for what is left to be handled.
     """
-    with TemporaryDirectory() as folder:
-        day = _Day(seed, hours, Path(folder), history=history, on_kill=on_kill)
+    with TemporaryDirectory() as folder, claimed_port() as port:
+        day = _Day(seed, hours, Path(folder), port, history=history, on_kill=on_kill)
         return judge(asyncio.run(day.run(patience)))
 
 
@@ -62,6 +62,7 @@ class _Day:
         seed: int,
         hours: float,
         folder: Path,
+        port: int,
         *,
         history: bool,
         on_kill: Callable[[Path], object],
@@ -72,7 +73,7 @@ class _Day:
         self._diary = folder / "diary"
         self._history = history
         self._on_kill = on_kill
-        self._port = port_of_its_own()
+        self._port = port
         self._cast: list[int] = []
         self._polls: list[int | None] = []
         self._sandbox = Sandbox(
@@ -105,6 +106,8 @@ class _Day:
                 self._to_topgg.rate = self._to_bot.rate = 0.0
                 with suppress(TimeoutError):  # the verdict says what is missing
                     async with asyncio.timeout(patience):
+                        await self._settle(endpoints, bot)
+                        await bot.is_killed_once_more()  # when all is done, and nothing happens
                         await self._settle(endpoints, bot)
             finally:
                 living.cancel()

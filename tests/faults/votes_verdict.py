@@ -117,6 +117,7 @@ def _judge_handling(day: Evidence) -> None:
             f"handed over again after kill {life}, where at most {day.at_once} could be running "
             f"or on their way to the disk: {day.story(again)}"
         )
+    for life in range(day.kills + 1):
         at_once = Counter(
             entry.voter for entry in day.diary if entry.life == life and entry.word == "returned"
         )
