@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.benchmarks.__main__ import main
 from tests.cluster.server import PROGRAM
 from tests.conftest import require
 
@@ -37,12 +40,20 @@ def test_a_row_is_printed_written_and_drawn(tmp_path: Path) -> None:
     assert chart.read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_there_is_not_is_said_before_anything_runs(tmp_path: Path) -> None:
+def test_what_there_is_not_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A row or a folder that is not there is an error in the user's words."""
-    assert "there is no row with nonsense in its name" in benchmarks("nonsense").stderr
-    nowhere = benchmarks("decoding", "--json", tmp_path / "no" / "numbers.json")
-    assert nowhere.returncode == 2
-    assert "there is no folder" in nowhere.stderr
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "nonsense"])
+    with pytest.raises(SystemExit, match="there is no row with nonsense in its name"):
+        main()
+    nowhere = str(tmp_path / "no" / "numbers.json")
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "decoding", "--json", nowhere])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "there is no folder" in err
 
 
 def test_the_rows_about_clusters_run_their_own_redis(tmp_path: Path) -> None:

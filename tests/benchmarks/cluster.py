@@ -72,7 +72,7 @@ async def votes(bench: Bench, many: int) -> None:
     names = ADDED.format(many), HANDLED.format(many)
     if not bench.wanted(*names):
         return
-    total, rounds = (2_000, 1) if bench.quick else (VOTES, 3)
+    total, rounds = (400, 1) if bench.quick else (VOTES, 3)
     added, handled = [], []
     async with redis() as server, AsyncExitStack() as stack:
         voters = [await stack.enter_async_context(child("voters", server.url)) for _ in range(many)]
@@ -113,7 +113,7 @@ async def calls(bench: Bench) -> None:
     ):
         for name, shape in zip(CALLS, (by_one, together), strict=True):
             ours, floor = shape(one_of_many.fetch_bot), shape(alone.fetch_bot)
-            await bench.compare(name, "us", ours, floor, work=MANY, rounds=9)
+            await bench.compare(name, "us", ours, floor, work=MANY, rounds=1 if bench.quick else 9)
 
 
 @asynccontextmanager

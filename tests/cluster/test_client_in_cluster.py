@@ -22,7 +22,7 @@ from rx_toppy import (
     TopGG,
     TopGGServerError,
 )
-from rx_toppy.cluster import RedisCluster, budget, roll
+from rx_toppy.cluster import Membership, RedisCluster, budget, roll
 from tests.conftest import OWN_ID, TOKEN, MakeClient
 from tests.standin import ThreadedStandIn, ok, rate_limited, status
 
@@ -33,7 +33,7 @@ ANNOUNCE = "POST /v1/projects/@me/announcements"
 ANNOUNCED = ok({"title": "Version 2", "content": "It is here.", "created_at": "2026-01-02T03:04Z"})
 # So long that no test outlasts it: for those who are not to wait.
 LONG = 30.0
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 MakePair = Callable[..., Awaitable[tuple[TopGG, TopGG]]]
 
@@ -75,11 +75,16 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def refused(call: Any) -> Ratelimited:
     """The error of a call that is held back for too long, which it hears long before that."""
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(LONG / 3):
         with pytest.raises(Ratelimited) as caught:
             await call
     assert caught.value.internal
     return caught.value
+
+
+async def heard_of_it(client: TopGG) -> None:
+    """Waits until it has heard of what the other one was told: at its next turn."""
+    await until(lambda: any(client.cluster.budget._blocked))
 
 
 def soon(client: TopGG, ids: Iterable[int]) -> list[asyncio.Task[Any]]:
@@ -148,7 +153,8 @@ async def test_who_may_not_wait_goes_where_there_is_room(
 ) -> None:
     """With `max_wait=0` a call goes out if the limit allows it now, as without a cluster."""
     one, other = await make_pair(RateLimit(8, per=LONG, prefix="/bots"), max_wait=0)
-    await asyncio.sleep(0.3)  # until the first has given up what the second may have
+    # The first has given up what the second may have.
+    await until(lambda: all(client.cluster.budgets()[0].left for client in (one, other)))
     await one.fetch_bot(1)
     await other.fetch_bot(2)
     assert len(topgg.seen) == 2
@@ -158,14 +164,14 @@ async def test_a_call_that_is_given_up_leaves_its_place_to_the_other(
     make_pair: MakePair, topgg: TopGGSeen
 ) -> None:
     """Cancelled or disposed of while they wait, two calls of one client cost the other no time."""
-    per = 0.5
+    per = 1.0
     one, other = await make_pair(RateLimit(1, per=per, prefix="/bots"))
     await one.fetch_bot(1)
     (waiting,) = soon(one, [2])
     subscription = one.fetch_bot(3).subscribe()
-    await asyncio.sleep(per / 4)
+    await asyncio.sleep(per / 8)
     (next_one,) = soon(other, [101])
-    await asyncio.sleep(per / 4)
+    await asyncio.sleep(per / 8)
     waiting.cancel()
     subscription.dispose()
     await next_one
@@ -175,17 +181,18 @@ async def test_a_call_that_is_given_up_leaves_its_place_to_the_other(
 
 
 async def test_a_client_that_closes_leaves_its_place_to_the_other(
-    make_pair: MakePair, topgg: TopGGSeen
+    make_pair: MakePair, topgg: TopGGSeen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its waiting calls err with ClientClosed and are never sent; the other one's go on."""
-    one, other = await make_pair(RateLimit(1, per=0.2, prefix="/bots"))
+    monkeypatch.setattr(budget, "SILENCE", LONG)
+    one, other = await make_pair(RateLimit(1, per=0.5, prefix="/bots"))
     await one.fetch_bot(1)
     waiting, others = soon(one, range(2, 12)), soon(other, [101, 102])
     await asyncio.sleep(0.05)
     await one.close()
     errors = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(error) for error in errors} == {ClientClosed}
-    async with asyncio.timeout(2.0):  # and not after the three seconds of somebody who is silent
+    async with asyncio.timeout(LONG / 2):  # and not as late as for somebody who is silent
         await asyncio.gather(*others)
         await other.fetch_bot(103)
     assert topgg.paths == [f"GET /bots/{id}" for id in (1, 101, 102, 103)]
@@ -243,7 +250,7 @@ async def test_a_429_about_announcements_holds_only_these(
     topgg.reply("/v1/projects/@me", ok({"id": "1", "name": "Luca"}))
     with pytest.raises(Ratelimited):
         await announce(one)
-    await asyncio.sleep(0.3)  # three turns, which take a second each where nobody hurries
+    await heard_of_it(other)
     assert (await refused(announce(other))).retry_after == pytest.approx(3600, abs=10)
     for client in (one, other):
         await asyncio.gather(client.fetch_bot(1), client.fetch_user(1), client.project.fetch())
@@ -271,7 +278,7 @@ async def test_a_short_429_about_announcements_holds_the_other_client_too(
     topgg.script(ANNOUNCE, rate_limited(1), ANNOUNCED)
     with pytest.raises(Ratelimited):
         await announce(one)
-    await asyncio.sleep(0.3)
+    await heard_of_it(other)
     assert type(await announce(other)) is Announcement
     first, second = topgg.arrivals("/v1")
     assert second - first >= 1.0
@@ -420,18 +427,19 @@ async def test_what_a_client_knows_of_its_cluster(make_pair: MakePair, topgg: To
     limits = RateLimit(8, per=LONG, prefix="/bots"), RateLimit(90, per=LONG)
     one, other = await make_pair(*limits)
     await asyncio.gather(*soon(one, [1, 2]))
-    await asyncio.sleep(0.3)
     for client in (one, other):
         membership = client.cluster
         assert membership is not None
         assert membership.processes == 2
         assert not membership.is_away
         assert not membership.leads  # as neither autoposts
-        budgets = membership.budgets()
-        assert tuple(budget.limit for budget in budgets) == limits
-        bots, everything = (budget.left for budget in budgets)
-        assert 1 <= bots <= 6
-        assert 44 <= everything <= 88
+        assert tuple(budget.limit for budget in membership.budgets()) == limits
+
+        def is_known(membership: Membership = membership) -> bool:
+            bots, everything = (budget.left for budget in membership.budgets())
+            return 1 <= bots <= 6 and 44 <= everything <= 88
+
+        await until(is_known)
         assert (await membership.total()).server_count == 1234
 
 
@@ -556,6 +564,7 @@ async def test_a_bot_that_can_not_be_counted_keeps_no_call_from_being_sent(
     for number in range(1, 4):
         async with asyncio.timeout(PATIENCE):
             await client.fetch_bot(number)
+        await until(lambda: why in caplog.text)
         await asyncio.sleep(0.1)
     told = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.getMessage() for record in told] == ["this process's servers are not told of"]

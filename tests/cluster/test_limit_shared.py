@@ -34,6 +34,7 @@ def hammering(redis_url: str, topgg: TopGGSeen, numbers: range = EIGHT) -> list[
             limits=LIMITS,
             bots=3,
             users=1,
+            timeout=3.0,
         )
         for number in numbers
     ]

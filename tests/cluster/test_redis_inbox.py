@@ -20,7 +20,7 @@ from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import DeadLetter, base, processing
 from rx_toppy.votes.base import Inbox
 from rx_toppy.votes.counting import Standing
-from tests.inbox import NOON, Handler, after, by_history, by_v0, by_v1, until
+from tests.inbox import NOON, PATIENCE, Handler, after, by_history, by_v0, by_v1, until
 from tests.inbox.test_adding import RULES
 
 from .server import RedisServer
@@ -411,7 +411,7 @@ async def test_old_votes_are_forgotten_once_they_are_done(
 
 
 async def until_kept(inbox: Inbox, voters: set[int]) -> None:
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(PATIENCE):
         while {vote.voter for vote in await inbox.votes()} != voters:
             await asyncio.sleep(0.02)
 
