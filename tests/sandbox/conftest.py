@@ -13,8 +13,15 @@ import pytest
 from aiohttp import web
 
 from rx_toppy.sandbox import Sandbox
+from tests.virtual import VirtualLoop
 
+PATIENCE = 30.0  # only what hangs takes so long
 WEDNESDAY = datetime(2026, 4, 15, 12, tzinfo=UTC).timestamp()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Pauses, latencies and timeouts take no time here, and come in order on any machine."""
+    return {"virtual": VirtualLoop}
 
 
 class Clock:
@@ -139,7 +146,7 @@ class Receiver:
 
     async def wait(self, count: int) -> None:
         """Wait until so many deliveries have come."""
-        async with asyncio.timeout(10), self._came:
+        async with asyncio.timeout(PATIENCE), self._came:
             await self._came.wait_for(lambda: len(self.seen) >= count)
 
     async def _receive(self, request: web.Request) -> web.Response:
@@ -174,7 +181,7 @@ def clock() -> Clock:
 @pytest.fixture
 def run(clock: Clock) -> Run:
     """Give `async with run(**options) as (sandbox, api)`: small, quiet and without limits."""
-    quiet = {"bots": 80, "rate_limits": (), "votes_per_minute": 0, "clock": clock}
+    quiet = {"bots": 30, "votes": 60, "rate_limits": (), "votes_per_minute": 0, "clock": clock}
 
     @asynccontextmanager
     async def running(**options: Any) -> AsyncIterator[tuple[Sandbox, Api]]:

@@ -64,7 +64,7 @@ async def test_limit_and_offset_are_whole_numbers(run, name, value):
 @pytest.mark.parametrize("field", [*NUMBERS, *TEXTS, "id", "clientid"])
 async def test_bots_are_sorted_by_a_field(run, field, direction):
     """Sorting goes by the field, `-` reverses, and who lacks the field comes last."""
-    async with run() as (_, api):
+    async with run(bots=80) as (_, api):
         plain = await api.all_bots()
         bots = await api.all_bots(sort=direction + field)
     values = [bot.get(field) for bot in bots]
@@ -177,7 +177,7 @@ async def test_a_search_without_a_key_is_refused(run):
 
 async def test_fields_restrict_what_is_sent(run):
     """Only the named fields come, and the id; what a bot lacks is left out."""
-    async with run() as (_, api):
+    async with run(bots=80) as (_, api):
         bots = await api.all_bots()
         restricted = await api.all_bots(fields="username, website,nothing")
     names = ("id", "username", "website")

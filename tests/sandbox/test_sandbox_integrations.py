@@ -124,15 +124,15 @@ async def test_disconnecting_is_retried_and_gives_up_votes(run, receiver):
     async with run() as (sandbox, _):
         connection = await sandbox.connect(receiver.url, secret=SECRET)
         sandbox.vote()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not connection.deliveries[-1].tries:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
         leaving = asyncio.create_task(connection.disconnect())
         for count in (3, 4):
             await receiver.wait(count)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(connection.deliveries[-1].tries) < count - 2:
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.001)
             connection.hurry()
         assert await leaving == 410
         await connection.settled()

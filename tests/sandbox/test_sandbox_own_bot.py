@@ -10,7 +10,7 @@ async def someone_else(sandbox, api):
 
 async def test_stats_of_any_bot_can_be_read(run):
     """Stats are what the bot itself says; the shards are always there, the counts not."""
-    async with run(bots=300) as (_, api):
+    async with run(bots=120) as (_, api):
         bots = await api.all_bots()
         answers = [(await api.get(f"/bots/{bot['id']}/stats")).data for bot in bots]
     names = ("server_count", "shards", "shard_count")
@@ -171,20 +171,20 @@ async def test_voters_of_another_bot_are_forbidden(run):
 
 async def test_the_voters_are_users(run):
     """The bot starts with a few hundred voters; each is a user, listed once."""
-    async with run() as (_, api):
+    async with run(votes=None) as (_, api):
         voters = (await api.own("/votes")).data
-        users = [(await api.get(f"/users/{voter['id']}")).data for voter in voters]
+        users = [(await api.get(f"/users/{voter['id']}")).data for voter in voters[::5]]
     assert 200 <= len(voters) <= 500
     assert len({voter["id"] for voter in voters}) == len(voters)
     names = ("username", "id", "avatar")
-    assert voters == [{name: user[name] for name in names if name in user} for user in users]
+    assert voters[::5] == [{name: user[name] for name in names if name in user} for user in users]
 
 
 async def test_the_check_tells_who_voted_within_12_hours(run):
     """Some of the voters have voted of late, the newest of them first; others have not."""
-    async with run() as (_, api):
+    async with run(votes=None) as (_, api):
         voters = (await api.own("/votes")).data
-        answers = [(await api.own("/check", userId=voter["id"])).data for voter in voters]
+        answers = [(await api.own("/check", userId=voter["id"])).data for voter in voters[::5]]
     voted = [answer["voted"] for answer in answers]
     assert set(voted) == {0, 1}
     assert voted == sorted(voted, reverse=True)

@@ -407,7 +407,7 @@ def test_ids_at_the_edges(number):
 
 async def test_both_apis_tell_the_same_votes(run, clock):
     """The voters of v0, its check and the history of v1 agree, after new votes as well."""
-    async with run() as (sandbox, api):
+    async with run(votes=None) as (sandbox, api):
         for _ in range(30):
             clock.advance(hours=1)
             sandbox.vote()

@@ -128,6 +128,7 @@ async def test_votes_arrive_by_themselves(run):
         start = (await api.own()).data["points"]
         points = start
         while points < start + 50:
+            await asyncio.sleep(0.02)
             points = (await api.own()).data["points"]
         before = (await api.own("/votes")).data
     assert len({voter["id"] for voter in before}) == len(before)

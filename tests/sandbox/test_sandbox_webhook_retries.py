@@ -4,7 +4,6 @@ import asyncio
 import gc
 import hashlib
 import hmac
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,9 +25,9 @@ def statuses(endpoint):
 
 async def tried(endpoint, times):
     """Wait until the newest delivery waits after so many tries."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(endpoint.deliveries[-1].tries) < times:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
 
 
 # --- retries -------------------------------------------------------------------------------------
@@ -39,16 +38,17 @@ async def test_the_whole_schedule(run, receiver, kind):
     """A receiver that is down is tried again after 1, 2, 4, ... seconds, and then given up."""
     receiver.otherwise = 500
     speed = 50_000
+    now = asyncio.get_running_loop().time
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, speed=speed, **KINDS[kind])
         sandbox.vote(5)
-        begun = time.monotonic()
+        begun = now()
         await endpoint.settled()
-        taken = time.monotonic() - begun
+        taken = now() - begun
         [delivery] = endpoint.deliveries
     assert [attempt.pause for attempt in delivery.tries] == [0.0, *PAUSES[kind]]
     assert sum(PAUSES[kind]) == {"v0": 2047, "v1": 7}[kind]
-    assert taken >= sum(PAUSES[kind]) / speed
+    assert taken == pytest.approx(sum(PAUSES[kind]) / speed)
     assert statuses(endpoint) == [[500] * (1 + len(PAUSES[kind]))]
     assert delivery.done
     assert not delivery.is_taken
@@ -190,8 +190,7 @@ async def test_hurry_ends_the_pauses_of_now(run, receiver):
             sandbox.vote(user_id)
         for times in range(1, 12):
             await receiver.wait(2 * times)
-            for _ in range(3):  # nothing happens unasked
-                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.9)  # nothing happens unasked
             assert len(receiver.seen) == 2 * times
             assert endpoint.pending == 2
             endpoint.hurry()
@@ -238,12 +237,12 @@ async def test_duplicates_are_seeded(run, receiver):
             endpoint = sandbox.send_to(receiver.url, secret=SECRET, duplicates=0.5)
             for _ in range(others):
                 sandbox.send_to(receiver.url, secret=SECRET, duplicates=0.5)
-            for user_id in range(1, 41):
+            for user_id in range(1, 25):
                 sandbox.vote(user_id)
             sent.append([delivery.user_id for delivery in endpoint.deliveries])
             assert endpoint.count == len(sent[-1])
     assert sent[0] == sent[1]
-    assert 45 < len(sent[0]) < 75
+    assert 26 < len(sent[0]) < 46
 
 
 async def test_votes_can_come_in_another_order(run, receiver):
@@ -266,7 +265,7 @@ async def test_hurry_ends_delays(run, receiver):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET, delay=timedelta(hours=1))
         sandbox.vote(5)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(3599)
         assert receiver.seen == []
         endpoint.hurry()
         await endpoint.settled()
