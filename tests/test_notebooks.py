@@ -18,7 +18,10 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-PATIENCE = 60  # seconds for one cell
+PATIENCE = 150  # seconds for one cell
+
+# The runs of all notebooks are shared by all tests of them.
+pytestmark = pytest.mark.xdist_group("notebooks")
 
 COURSE = ["first_steps", "events_and_operators", "votes", "inbox", "dashboard"]
 FEWEST_PICTURES = 2

@@ -31,6 +31,8 @@ NO_RICH = f"import sys; sys.modules['rich'] = None; {SCRIPT}"
 # As the command, but it may look several times a second.
 EAGER = f"from rx_toppy.cli import parsing; parsing.LEAST_EVERY = 0; {SCRIPT}"
 TOKEN = "sandbox-token-of-somebody"
+# What asyncio's debug mode remarks upon where a machine is busy with something else.
+BUSY = re.compile(r"Executing <.* seconds\n")
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
 
@@ -63,8 +65,22 @@ def finished(*arguments: str, **options: object) -> tuple[int, str, str]:
     """The exit status of the command, and what it wrote."""
     with started(*arguments, **options) as process:
         out, err = process.communicate(timeout=PATIENCE)
-        # A machine that is busy with something else makes asyncio's debug mode remark upon it.
-        return process.returncode, out, err and re.sub(r"Executing <.* seconds\n", "", err)
+        return process.returncode, out, err and BUSY.sub("", err)
+
+
+def ended(
+    *arguments: str, when: Callable[[str], object], **options: object
+) -> tuple[int, str, str]:
+    """As much of a command that goes on: it is asked to end when it has shown enough."""
+    with started(*arguments, **options) as process:
+        shown = ""
+        while not when(shown):
+            line = process.stdout.readline()
+            assert line, (shown, process.stderr.read())
+            shown += line
+        process.terminate()
+        out, err = process.communicate(timeout=PATIENCE)
+        return process.returncode, shown + out, BUSY.sub("", err)
 
 
 class Terminal:
@@ -96,9 +112,16 @@ class Terminal:
         self._reader.join()
         os.close(self._ours)
 
+    def wait_for(self, text: str) -> None:
+        """Waits until it has shown a text."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            time.sleep(0.01)
+
     @property
     def shown(self) -> str:
-        return self._shown.getvalue().decode().replace("\r\n", "\n")
+        return self._shown.getvalue().decode(errors="ignore").replace("\r\n", "\n")
 
 
 def in_ascii(monkeypatch, *arguments: str) -> str:

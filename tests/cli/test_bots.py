@@ -39,10 +39,10 @@ FIELDS = [
     "monthly_votes", "all_time_votes", "certified", "approved_at", "owners", "website", "support",
     "github", "invite", "vanity_uri",
 ]  # fmt: skip
-# As the command, where top.gg allows 3 calls in 0.8 seconds.
+# As the command, where top.gg allows 3 calls in 2 seconds. For these no machine is too slow.
 HURRIED = (
     "from rx_toppy import RateLimit; from rx_toppy.listing import bots; "
-    "bots.LIMITS = (RateLimit(100, per=1), RateLimit(3, per=0.8, prefix='/bots')); " + SCRIPT
+    "bots.LIMITS = (RateLimit(100, per=1), RateLimit(3, per=2, prefix='/bots')); " + SCRIPT
 )
 # As the command; at last it tells how much memory it took at the most, in kilobytes.
 MEASURED = (
@@ -410,7 +410,7 @@ def test_an_export_that_has_to_wait_says_so(topgg):
     assert len(lines) == 2
     for line in lines:
         assert re.fullmatch(r"1,500 of .*|3,000 of .*", line), line
-        assert re.search(r" of 3,500 bots; 3 of 3 calls, waiting for 1 s$", line)
+        assert re.search(r" of 3,500 bots; 3 of 3 calls, waiting for [12] s$", line)
 
 
 def test_json_that_has_to_wait_says_so(topgg):
@@ -418,7 +418,7 @@ def test_json_that_has_to_wait_says_so(topgg):
     topgg.default(listing(2_000))
     code, out, err = finished("bots", "--json", "--limit=2000", *base(topgg), code=HURRIED)
     assert (code, len(names(out))) == (0, 2_000)
-    assert err == "1,500 of 2,000 bots; 3 of 3 calls, waiting for 1 s\n"
+    assert re.fullmatch(r"1,500 of 2,000 bots; 3 of 3 calls, waiting for [12] s\n", err)
 
 
 @posix_only
@@ -431,7 +431,7 @@ def test_a_terminal_shows_how_far_it_is_and_at_what_pace(topgg, width):
         code, out, _ = finished(*arguments, code=HURRIED, stderr=terminal.end)
     assert (code, len(out.splitlines())) == (0, 2_500)
     shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.shown)
-    assert re.search(r"1,500 of 2,500 bots  [\d,]+/s  3 of 3 calls, waiting for 1 s", shown)
+    assert re.search(r"1,500 of 2,500 bots  [\d,]+/s  3 of 3 calls, waiting for [12] s", shown)
     assert "60%" in shown
     assert shown.endswith("2,500 bots written to stdout\n")
     for line in re.split(r"[\r\n]", shown):

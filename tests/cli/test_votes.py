@@ -1,5 +1,6 @@
 """`rx-toppy votes`: votes as they come, the history as a file, what it refuses, and its ends."""
 
+import asyncio
 import csv
 import io
 import json
@@ -19,6 +20,7 @@ from rx_toppy import Vote
 from rx_toppy.cli import main
 from rx_toppy.cli.parsing import moment
 from rx_toppy.errors import ToppyError
+from rx_toppy.listing import asking
 from rx_toppy.listing.asking import client_of
 from rx_toppy.listing.bar import Bar
 from rx_toppy.listing.bookmark import Bookmark
@@ -27,6 +29,7 @@ from rx_toppy.listing.formats import Csv, JsonLines
 from rx_toppy.listing.progress import Notices, shown
 from rx_toppy.listing.votes import VoteHistory, fraction
 from rx_toppy.sandbox import faults
+from rx_toppy.terminal import lines as terminal_lines
 from rx_toppy.terminal.records import VoteRecord
 from tests.cli import (
     EAGER,
@@ -35,6 +38,7 @@ from tests.cli import (
     TOKEN,
     Served,
     Terminal,
+    ended,
     finished,
     posix_only,
     serving,
@@ -466,11 +470,13 @@ def test_votes_are_shown_as_they_come(served):
     assert [number for _, _, number in found] == ["1", "2", "3"]
 
 
+@posix_only
 def test_following_from_earlier_on(served):
-    """With `--since` the history comes first, and then `--seconds` ends it."""
+    """With `--since` the history comes first."""
     history = served.history()
     since = history[-120]["created_at"].isoformat()
-    status, out, err = finished("votes", "--since", since, "--seconds", "1.5", *served.base)
+    arguments = ("votes", "--since", since, *served.base)
+    status, out, err = ended(*arguments, when=lambda shown: shown.count("\n") >= 120)
     assert (status, err) == (0, "")
     lines = [LINE.fullmatch(line) for line in out.splitlines()]
     assert [line[1] for line in lines] == [vote["platform_id"] for vote in history[-120:]]
@@ -524,9 +530,24 @@ def test_a_terminal_is_told_what_goes_on(served):
     assert terminal.shown == "Votes from now on, with a look every 60 s; Ctrl-C ends it.\n"
 
 
-def test_following_in_process(served, capsys):
+def test_following_in_process(served, capsys, monkeypatch):
     """`main` may be called by a program, and says the same."""
     since = served.history()[-2]["created_at"].isoformat()
+    lines: list[str] = []
+
+    async def unless_ended(following, seconds):
+        """As the command's, but its time begins when what there is was shown."""
+        task = asyncio.ensure_future(following)
+        while len(lines) < 2 and not task.done():
+            await asyncio.sleep(0.01)
+        await asking.unless_ended(asyncio.wait_for(task, None), seconds)
+
+    def write(out, line):
+        lines.append(line)
+        terminal_lines.write(out, line)
+
+    monkeypatch.setattr("rx_toppy.listing.following.unless_ended", unless_ended)
+    monkeypatch.setattr("rx_toppy.listing.following.write", write)
     assert main(["votes", "--since", since, "--seconds", "0.5", *served.base]) == 0
     out, err = capsys.readouterr()
     assert [bool(LINE.fullmatch(line)) for line in out.splitlines()] == [True, True]

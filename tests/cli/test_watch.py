@@ -2,9 +2,11 @@
 
 import asyncio
 import io
+import json
 import re
 import signal
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import pytest
 from rich.cells import cell_len
@@ -18,10 +20,12 @@ from rx_toppy.terminal.lines import Lines
 from rx_toppy.watch.board import Board
 from rx_toppy.watch.pipelines import Budget, OwnPage, Stats, Voters, Watching
 from tests.cli import (
+    BUSY,
     EAGER,
     PATIENCE,
     TOKEN,
     Terminal,
+    ended,
     finished,
     posix_only,
     request,
@@ -60,18 +64,20 @@ def watch(sandbox: Sandbox) -> tuple[str, ...]:
 
 
 async def watched(sandbox: Sandbox, *options: str, **more: object) -> tuple[int, str, str]:
-    """The exit status of a watch of the sandbox's bot, and what it wrote."""
-    ended = await asyncio.to_thread(finished, *watch(sandbox), *options, **more)
-    assert TOKEN not in f"{ended[1]}{ended[2]}"
-    return ended
+    """The exit status of a watch of the sandbox's bot, and what it wrote; it may end `when` so."""
+    run = ended if "when" in more else finished
+    came_to = await asyncio.to_thread(run, *watch(sandbox), *options, **more)
+    assert TOKEN not in f"{came_to[1]}{came_to[2]}"
+    return came_to
 
 
 # --- what it shows -------------------------------------------------------------------------------
 
 
+@posix_only
 async def test_it_shows_the_bot_and_the_requests_that_find_it(sandbox):
     """A line each: what it watches, stats, votes, voters, every request, and the budget used."""
-    status, out, err = await watched(sandbox, "--seconds", "1.6")
+    status, out, err = await watched(sandbox, when=lambda shown: "  budget " in shown)
     assert (status, err) == (0, "")
     lines, _, summary = out.partition("The watch")
     assert [line for line in lines.splitlines() if not LINE.match(line)] == []
@@ -91,10 +97,14 @@ async def test_it_shows_the_bot_and_the_requests_that_find_it(sandbox):
     assert {seen.method for seen in sandbox.requests} == {"GET"}
 
 
+@posix_only
 async def test_new_voters_are_announced_and_failures_are_survived(sandbox):
     """Who votes meanwhile is told of once, in order; 503s are values, and the looks go on."""
-    options = ("--every", "0.2", "--seconds", "3")
-    watching = asyncio.create_task(watched(sandbox, *options, code=EAGER))
+
+    def is_enough(shown: str) -> bool:
+        return shown.count("  vote      ") == 4 and shown.count("  page      ") > 1
+
+    watching = asyncio.create_task(watched(sandbox, "--every=0.2", code=EAGER, when=is_enough))
     async with asyncio.timeout(PATIENCE):
         while len(sandbox.requests) < 6:
             await asyncio.sleep(0.02)
@@ -112,16 +122,25 @@ async def test_new_voters_are_announced_and_failures_are_survived(sandbox):
     assert SUMMARY.search(out).group(3, 5) == ("4", "4")
 
 
+@posix_only
 async def test_a_429_is_a_line_and_keeps_it_quiet(sandbox):
     """It says how long the 429 lasts, asks for nothing until then, and then goes on."""
     sandbox.fail(faults.TooMany(1), route="/bots/{id}/stats", times=1)
-    status, out, err = await watched(sandbox, "--every", "0.2", "--seconds", "2.5", code=EAGER)
+    options = ("--every", "0.2", "--json")
+    status, out, err = await watched(
+        sandbox, *options, code=EAGER, when=lambda shown: '"event":"stats"' in shown
+    )
     assert (status, err) == (0, "")
-    assert re.search(r"failed    .*too many requests; try again in 1 s.*; again in 1 s\n", out)
-    at, *_ = [seen.at for seen in sandbox.requests if seen.status == 429]
-    later = [(seen.at - at).total_seconds() for seen in sandbox.requests if seen.at > at]
-    assert [seconds for seconds in later if 0.2 < seconds < 0.95] == []
-    assert re.search(r"  stats     [\d,]+ server", out)
+    events = [json.loads(line) for line in out.splitlines()]
+    failed, *_ = [event for event in events if event["event"] == "failed"]
+    assert "too many requests; try again in 1 s" in failed["error"]
+    assert 1 <= failed["retry_in"] < 1.2
+    (at,) = [seen.at for seen in sandbox.requests if seen.status == 429]
+    known = datetime.fromisoformat(failed["at"])
+    for event in events:
+        if event["event"] == "request":
+            sent = datetime.fromisoformat(event["at"]) - timedelta(seconds=event["elapsed"])
+            assert sent <= known or (sent - at).total_seconds() > 0.95
 
 
 @posix_only
@@ -157,10 +176,13 @@ async def test_a_closed_pipe_ends_it_quietly(sandbox):
 @posix_only
 async def test_a_terminal_gets_the_board(sandbox):
     """In a terminal there is a board on a screen of its own; the summary stays behind."""
-    with Terminal() as terminal:
-        status, _, err = await watched(sandbox, "--seconds", "0.8", stdout=terminal.end)
+    with Terminal() as terminal, started(*watch(sandbox), stdout=terminal.end) as process:
+        await asyncio.to_thread(terminal.wait_for, "3 of 60 a minute")
+        process.terminate()
+        _, err = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+        status = process.returncode
     board, _, after = terminal.shown.partition("\x1b[?1049l")
-    assert (status, err) == (0, "")
+    assert (status, BUSY.sub("", err)) == (0, "")
     assert board.startswith("\x1b[?1049h")
     assert "3 of 60 a minute" in board
     assert SUMMARY.search(after)
@@ -244,10 +266,15 @@ async def test_a_wrong_token_is_one_line(sandbox, monkeypatch):
     assert "another-token" not in out + err
 
 
+@posix_only
 async def test_a_token_that_is_refused_later_is_a_value(sandbox):
     """Once it was taken, a refusal is shown like any failure, and the looks go on."""
-    options = ("--every", "0.2", "--seconds", "1.5")
-    watching = asyncio.create_task(watched(sandbox, *options, code=EAGER))
+
+    def goes_on(shown: str) -> bool:
+        before, _, after = shown.rpartition("  failed    ")
+        return before.count("  failed    ") == 2 and "  200  " in after
+
+    watching = asyncio.create_task(watched(sandbox, "--every=0.2", code=EAGER, when=goes_on))
     async with asyncio.timeout(PATIENCE):
         while len(sandbox.requests) < 3:
             await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ class Kernel:
     """Runs cells, and keeps what they show: a text for each display id, as a notebook does."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
-        self._manager = manager
+        self.manager = manager
         self._client = client
         self.outputs: dict[str, dict[str, Any]] = {}
         self.frames: dict[str, list[str]] = {}
@@ -55,7 +55,7 @@ class Kernel:
 
     def interrupt(self) -> None:
         """As the button for it does."""
-        self._manager.interrupt_kernel()
+        self.manager.interrupt_kernel()
 
     def click(self, model: str) -> None:
         """Presses a button."""
