@@ -23,7 +23,7 @@ from rx_toppy.notebook import live, marbles, rate, table
 subject = Subject()
 
 async def feed(*items):
-    """The items one after another, with some time between them however busy the machine is."""
+    # Some time is between the items, however busy the machine is.
     feeding = subject
     for item in items:
         await asyncio.sleep(0.1)
@@ -72,7 +72,7 @@ def test_it_updates_one_output_while_the_cell_runs(kernel: Kernel) -> None:
     (frames,) = kernel.frames.values()
     assert frames[0] == "nothing has come yet"
     assert frames[-1] == "9"
-    assert 4 <= len(frames) <= 11  # with each item at the most; how many it may be, `test_live` says
+    assert 4 <= len(frames) <= 11  # one for each item, where the machine was busy
 
 
 def test_interrupting_the_cell_stops_it(kernel: Kernel) -> None:
