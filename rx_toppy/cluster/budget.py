@@ -420,8 +420,10 @@ class SharedBudget:
             is_well = self._share is None and not self._has_lost
             self._has_lost = False
             self._settles_at = None if is_well else now + SETTLING
-            return 0.0 if is_well else SETTLING
-        return BEAT if self._settles_at is None else max(0.0, self._settles_at - now)
+            return 0.0 if is_well else min(BEAT, SETTLING)
+        # While it settles it goes on to be counted: else one that is lost meanwhile would be taken
+        # for one that was replaced.
+        return BEAT if self._settles_at is None else min(BEAT, max(0.0, self._settles_at - now))
 
     def _distribute(self, loop: asyncio.AbstractEventLoop) -> None:
         """Gives places of the share to those who wait, and looks again when there are more."""

@@ -33,7 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What takes seconds takes tenths."""
     for name, value in (
         ("BEAT", 0.1),
-        ("PRESENT", 0.15),
+        ("PRESENT", 0.25),
         ("SILENCE", 0.3),
         ("STALE", 0.2),
         ("SETTLING", 0.3),
@@ -178,3 +178,32 @@ async def test_no_window_holds_too_many_under_any_fault(tmp_path: Path, seed: in
             await asyncio.sleep(0.05)
         seen = list(world.seen)
     assert violations(seen, CALLS, PER) == []
+
+
+async def test_who_is_lost_right_after_the_data_keeps_a_share(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has told an empty Redis of itself is there, and may use its share, for all others.
+
+    However far apart they told it: none is taken for the successor of another.
+    """
+    for name, value in (("BEAT", 0.05), ("PRESENT", 0.5), ("SILENCE", 0.9), ("SETTLING", 1.6)):
+        monkeypatch.setattr(budget_module, name, value)
+    one, other = (Process(name, redis_server.url, [], Random(1)) for name in ("one", "other"))
+    for process in (one, other):
+        process.begin(senders=0)
+    async with asyncio.timeout(60):
+        while {one.budget.members, other.budget.members} != {2}:
+            await asyncio.sleep(0.01)
+        await other.die()
+        await redis_server.ask("FLUSHALL")
+        await asyncio.sleep(0.7)
+        assert one.budget.members == 1
+        other.begin(senders=0)
+        members = next(key for key in one.budget._keys if key.endswith(":members"))
+        while await redis_server.ask("ZCARD", members) != ":2":
+            await asyncio.sleep(0.01)
+        await other.die()
+        await asyncio.sleep(1.4)
+        assert one.budget.members == 2
+    await one.die()
