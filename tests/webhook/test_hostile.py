@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -264,19 +263,20 @@ def reason_of(answer: bytes) -> str:
     return str(json.loads(body)["error"])
 
 
-@pytest.mark.parametrize(
-    ("status", "request_"), [pytest.param(*case, id=name) for name, *case in HOSTILE]
-)
-async def test_hostile_deliveries(status, request_):
+@pytest.mark.parametrize("kind", sorted({name.partition(":")[0] for name, _, _ in HOSTILE}))
+async def test_hostile_deliveries(kind):
     """Each gets its 4xx with a short reason, which repeats nothing, and nothing is emitted."""
+    cases = [case for case in HOSTILE if case[0].startswith(f"{kind}:")]
     async with serving(max_age=MAX_AGE) as served:
-        answer = await served.raw(request_)
-        assert statuses(answer) == [status]
-        assert 0 < len(reason_of(answer)) < 100
-        assert SECRET.encode() not in answer
-        assert AUTHORIZATION.encode() not in answer
-        assert served.votes == served.integrations == []
+        for name, status, request in cases:
+            answer = await served.raw(request)
+            assert statuses(answer) == [status], name
+            assert 0 < len(reason_of(answer)) < 100, name
+            assert SECRET.encode() not in answer, name
+            assert AUTHORIZATION.encode() not in answer, name
+            assert served.votes == served.integrations == [], name
         assert (await served.v1(V1_VOTE)).status == 204  # the webhook is as good as before
+        assert len(served.votes) == 1
 
 
 async def _all_of_it() -> dict[str, Any]:
@@ -468,9 +468,10 @@ async def test_slow_bodies(caplog):
         "chunks without an end": [head(signed(V1_VOTE), None) + chunked([V1_VOTE])[:-5]],
     }
     async with serving() as served:
-        began = time.monotonic()
+        now = asyncio.get_running_loop().time
+        began = now()
         answers = await asyncio.gather(*(served.raw(*parts, pause=0.3) for parts in slow.values()))
-        assert time.monotonic() - began < 4.9
+        assert now() - began < 4.9
         assert [statuses(answer) for answer in answers] == [[503]] * len(slow)
         assert all(0 < len(reason_of(answer)) < 100 for answer in answers)
         assert served.votes == []

@@ -445,9 +445,10 @@ async def test_delay_and_wait() -> None:
         assert await fetch(topgg.base_url, "/fast") == 2
         assert not slow.done()
         event.set()
-        released = time.monotonic()
+        now = asyncio.get_running_loop().time
+        released = now()
         assert await slow == 1
-        assert time.monotonic() - released >= 0.05
+        assert now() - released >= 0.05
 
 
 async def test_stalled_bodies() -> None:
@@ -456,8 +457,8 @@ async def test_stalled_bodies() -> None:
         topgg.script(
             "/bots/1",
             fault.stall_body(LUCA),
-            fault.drip(LUCA, 0.0001),
-            fault.drip(LUCA, 0.0001, finish=True),
+            fault.drip(LUCA, 0.01),
+            fault.drip(LUCA, 0.01, finish=True),
         )
         for _ in range(2):
             async with aiohttp.ClientSession() as session:
