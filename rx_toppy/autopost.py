@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from math import ceil
+from math import ceil, floor
 from random import Random
 from typing import Literal
 
@@ -300,6 +300,7 @@ class Autopost(Endless[BotStatsPayload]):
 
     async def _pause(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
         """Waits between two tries. A beat that comes meanwhile is not posted, but sampled."""
+        self._catch_up(loop.time())
         while not self._stopping:
             beat = self._beat_after(loop.time())
             if self._post_to == "v0" or self._began is None or beat() > until:
@@ -311,8 +312,19 @@ class Autopost(Endless[BotStatsPayload]):
                 with suppress(ToppyError):  # the next try says so
                     self._sample()
 
+    def _catch_up(self, now: float) -> None:
+        """Samples a beat of v1 that has passed while a try was under way: late, but not never."""
+        if self._post_to == "v0" or self._began is None or self._stopping:
+            return
+        missed = floor((now - self._began) / self._interval)
+        if missed >= 1:
+            self._began = self._after_beat(missed)
+            with suppress(ToppyError):  # the next try says so
+                self._sample()
+
     async def _next_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         """Waits for the rhythm's next beat after now; beats that were missed are over."""
+        self._catch_up(loop.time())
         beat = self._beat_after(loop.time())
         await self._sleep(loop, beat)
         self._began = beat()

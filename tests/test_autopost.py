@@ -559,6 +559,22 @@ async def test_v1_samples_every_beat_of_a_long_block() -> None:
 
 
 @virtual
+@pytest.mark.parametrize(("answer", "takes"), [(204, 7.5), (503, 4.4)])
+async def test_v1_samples_a_beat_that_passes_while_a_try_is_under_way(
+    answer: int, takes: float
+) -> None:
+    """However that try ends: the beat is sampled right after it, and not left out."""
+    slow = fault.delay(takes, status(answer))
+    async with v1_scene(*[slow] * 4, interval=5.0) as it:
+        it.client.autopost.start()
+        await asyncio.sleep(58)
+        times = [seen.at for seen in it.topgg.seen if seen.method == "PATCH"]
+        times += [at for seen in it.topgg.seen if seen.method == "POST" for at, _ in samples(seen)]
+        beats = range(10, 50, 5)
+        assert [beat for beat in beats if not any(beat <= at < beat + 5 for at in times)] == []
+
+
+@virtual
 async def test_v1_drops_the_oldest_when_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept is bounded: the oldest samples are dropped, and counted."""
     monkeypatch.setattr("rx_toppy.posting.MOST_KEPT", 3)
