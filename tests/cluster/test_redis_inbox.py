@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from rx_toppy import InboxError, StandaloneBot, TopGG, Vote, VoteInbox, receive_votes
 from rx_toppy.cluster import RedisInbox, inbox_processing
+from rx_toppy.cluster import inbox as inbox_module
 from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import DeadLetter, base, processing
 from rx_toppy.votes.base import Inbox
@@ -33,7 +34,8 @@ MakeInbox = Callable[..., RedisInbox]
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes seconds takes hundredths."""
+    """What takes seconds takes hundredths; but a busy machine has its time to add."""
+    monkeypatch.setattr(inbox_module, "LONGEST_WAIT", PATIENCE)
     monkeypatch.setattr(processing, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(processing, "LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(base, "PAUSE", 0.02)
@@ -175,13 +177,13 @@ def redis_url_of_all(one_redis: RedisServer) -> str:
 async def test_many_inboxes_add_the_same(make_inbox: MakeInbox) -> None:
     """However many processes are told of the same votes at once, each vote is new once."""
     inboxes = [make_inbox() for _ in range(4)]
-    votes = [source(voter) for voter in range(1, 60) for source in (by_v0, by_v1, by_history)]
+    votes = [source(voter) for voter in range(1, 25) for source in (by_v0, by_v1, by_history)]
     adding = [
         inbox.add(vote) for place, inbox in enumerate(inboxes) for vote in votes[place:] + votes
     ]
-    assert sum(await asyncio.gather(*adding)) == 59
+    assert sum(await asyncio.gather(*adding)) == 24
     kept = await inboxes[0].votes()
-    assert sorted(vote.id or 0 for vote in kept) == [voter * 10**9 for voter in range(1, 60)]
+    assert sorted(vote.id or 0 for vote in kept) == [voter * 10**9 for voter in range(1, 25)]
 
 
 async def test_names_tell_inboxes_apart(make_inbox: MakeInbox) -> None:
