@@ -337,7 +337,7 @@ def assert_kept(world: World) -> None:
 TENTHS, EIGHTHS = 0.1, 0.125
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(limits_of(TENTHS), plans_of(TENTHS))
 def test_any_schedule_keeps_every_limit_and_gives_everybody_a_turn(
     limits: list[RateLimit], plans: list[Plan]
@@ -346,7 +346,16 @@ def test_any_schedule_keeps_every_limit_and_gives_everybody_a_turn(
     assert_kept(World(limits).run(plans))
 
 
-@settings(max_examples=200)
+test_any_schedule_keeps_every_limit_and_gives_everybody_a_turn_at_length = pytest.mark.slow(
+    settings(max_examples=400)(
+        given(limits_of(TENTHS), plans_of(TENTHS))(
+            test_any_schedule_keeps_every_limit_and_gives_everybody_a_turn.hypothesis.inner_test
+        )
+    )
+)
+
+
+@settings(max_examples=80)
 @given(limits_of(EIGHTHS), plans_of(EIGHTHS))
 @example(
     [RateLimit(2, per=60)],
@@ -357,6 +366,15 @@ def test_any_schedule_keeps_what_wait_has_promised(
 ) -> None:
     """Nobody is let in sooner than wait() said, unless somebody left."""
     assert World(limits).run(plans).broken_promises == []
+
+
+test_any_schedule_keeps_what_wait_has_promised_at_length = pytest.mark.slow(
+    settings(max_examples=200)(
+        given(limits_of(EIGHTHS), plans_of(EIGHTHS))(
+            test_any_schedule_keeps_what_wait_has_promised.hypothesis.inner_test
+        )
+    )
+)
 
 
 @given(

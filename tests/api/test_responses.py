@@ -383,7 +383,7 @@ any_header = st.one_of(
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(body=any_body)
 def test_any_body_is_a_model_or_a_value_error(name: str, body: bytes) -> None:
     """Of every endpoint, whatever the bytes."""
@@ -391,7 +391,16 @@ def test_any_body_is_a_model_or_a_value_error(name: str, body: bytes) -> None:
         assert DECODERS[name](body) is not None
 
 
-@settings(max_examples=300)
+test_any_body_is_a_model_or_a_value_error_at_length = pytest.mark.slow(
+    pytest.mark.parametrize("name", DECODERS)(
+        settings(max_examples=150)(
+            given(body=any_body)(test_any_body_is_a_model_or_a_value_error.hypothesis.inner_test)
+        )
+    )
+)
+
+
+@settings(max_examples=100)
 @given(st.integers() | st.integers(100, 999), any_body, st.none() | any_header)
 def test_any_failure_is_one_of_our_errors(status: int, body: bytes, header: str | None) -> None:
     """Whatever the status, the bytes and the header."""
@@ -402,12 +411,28 @@ def test_any_failure_is_one_of_our_errors(status: int, body: bytes, header: str 
     assert str(error)
 
 
-@settings(max_examples=300)
+test_any_failure_is_one_of_our_errors_at_length = pytest.mark.slow(
+    settings(max_examples=300)(
+        given(st.integers() | st.integers(100, 999), any_body, st.none() | any_header)(
+            test_any_failure_is_one_of_our_errors.hypothesis.inner_test
+        )
+    )
+)
+
+
+@settings(max_examples=100)
 @given(any_body, any_header)
 @example(b"", "Wed, 15 Apr 99999999999999999999 12:00:00 GMT")
 def test_any_429_says_how_long(body: bytes, header: str) -> None:
     """It is always a number of seconds that can be waited for."""
     assert 0 <= wait(body, header) < float("inf")
+
+
+test_any_429_says_how_long_at_length = pytest.mark.slow(
+    settings(max_examples=300)(
+        given(any_body, any_header)(test_any_429_says_how_long.hypothesis.inner_test)
+    )
+)
 
 
 DEEP = 100_000
@@ -717,7 +742,7 @@ def values(model: object, expected: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(model, name) for name in expected}
 
 
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(ids, filled(BOT), extra(BOT))
 def test_a_bot_keeps_all_that_was_fine(
     id: int, drawn: tuple[dict[str, Any], dict[str, Any]], more: dict[str, Any]
@@ -730,6 +755,15 @@ def test_a_bot_keeps_all_that_was_fine(
     assert values(bot, expected) == expected
     assert bot.avatar == (expected["user_avatar"] or expected["default_avatar"])
     assert isinstance(hash(bot), int)
+
+
+test_a_bot_keeps_all_that_was_fine_at_length = pytest.mark.slow(
+    settings(max_examples=300)(
+        given(ids, filled(BOT), extra(BOT))(
+            test_a_bot_keeps_all_that_was_fine.hypothesis.inner_test
+        )
+    )
+)
 
 
 @given(ids, filled(USER), filled(SOCIALS), st.booleans(), extra(USER))
@@ -763,6 +797,7 @@ def test_voters_keep_all_that_was_fine(
         assert values(voter, expected) == expected
 
 
+@settings(max_examples=40)
 @given(filled(STATS), extra(STATS))
 def test_stats_keep_all_that_was_fine(
     drawn: tuple[dict[str, Any], dict[str, Any]], more: dict[str, Any]
@@ -773,6 +808,13 @@ def test_stats_keep_all_that_was_fine(
     assert isinstance(stats, BotStats)
     assert values(stats, expected) == expected
     assert stats.shards == {0: 4, 1: 5}
+
+
+test_stats_keep_all_that_was_fine_at_length = pytest.mark.slow(
+    settings(max_examples=200)(
+        given(filled(STATS), extra(STATS))(test_stats_keep_all_that_was_fine.hypothesis.inner_test)
+    )
+)
 
 
 @given(

@@ -568,7 +568,7 @@ bodies = (
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(sent=st.lists(st.tuples(st.sampled_from(["v0", "v1"]), bodies), min_size=1, max_size=15))
 async def test_any_signed_body(sent):
     """Whatever the body, with the right secret: no 5xx, and nothing emitted but valid votes."""
@@ -590,12 +590,21 @@ async def test_any_signed_body(sent):
                 hash(vote)
 
 
+test_any_signed_body_at_length = pytest.mark.slow(
+    settings(max_examples=60)(
+        given(
+            sent=st.lists(st.tuples(st.sampled_from(["v0", "v1"]), bodies), min_size=1, max_size=15)
+        )(test_any_signed_body.hypothesis.inner_test)
+    )
+)
+
+
 printable = st.text(
     st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=200
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(
     sent=st.lists(
         st.tuples(st.sampled_from(["x-topgg-signature", "Authorization"]), printable),
@@ -609,6 +618,19 @@ async def test_any_header(sent):
         for name, value in sent:
             assert statuses(await served.raw(head({name: value}, len(V1_VOTE)) + V1_VOTE)) == [401]
     assert served.votes == []
+
+
+test_any_header_at_length = pytest.mark.slow(
+    settings(max_examples=60)(
+        given(
+            sent=st.lists(
+                st.tuples(st.sampled_from(["x-topgg-signature", "Authorization"]), printable),
+                min_size=1,
+                max_size=10,
+            )
+        )(test_any_header.hypothesis.inner_test)
+    )
+)
 
 
 PARTS = {
@@ -625,7 +647,7 @@ PARTS = {
 }
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(
     parts=st.lists(st.tuples(st.sampled_from(list(PARTS)), st.sampled_from(["", " "])), max_size=8)
 )
@@ -640,3 +662,14 @@ async def test_any_order_of_parts(parts):
         answer = await served.raw(of_header(header))
     assert statuses(answer) == [204 if is_right else 401]
     assert len(served.votes) == is_right
+
+
+test_any_order_of_parts_at_length = pytest.mark.slow(
+    settings(max_examples=100)(
+        given(
+            parts=st.lists(
+                st.tuples(st.sampled_from(list(PARTS)), st.sampled_from(["", " "])), max_size=8
+            )
+        )(test_any_order_of_parts.hypothesis.inner_test)
+    )
+)

@@ -152,12 +152,17 @@ def is_expected_to_be_same(a: Vote, b: Vote) -> bool:
     return abs((a_at - b_at).total_seconds()) <= 40 * 60
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(a=records(), b=records())
 def test_the_rule(a, b):
     """For any two records it is the rule of the design, and the same from both sides."""
     assert is_same_vote(a, b) is is_expected_to_be_same(a, b)
     assert is_same_vote(b, a) is is_same_vote(a, b)
+
+
+test_the_rule_at_length = pytest.mark.slow(
+    settings(max_examples=500)(given(a=records(), b=records())(test_the_rule.hypothesis.inner_test))
+)
 
 
 @given(vote=records())
