@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 TOKEN = "discord-token"
 BOT_ID = 264811613708746752
 VOTER_ID = 140862798832861184
-PATIENCE = 10.0
+PATIENCE = 60.0  # of no matter where nothing hangs
 
 # Gateway opcodes.
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT = 0, 1, 2, 6, 7

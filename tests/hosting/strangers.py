@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.hosting.standin import BOT_ID, Discord
+from tests.hosting.standin import BOT_ID, PATIENCE, Discord
 from tests.standin import StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +42,11 @@ async def run_stranger(
             assert process.stdout is not None
             first = b""
             with suppress(TimeoutError):
-                first = await asyncio.wait_for(process.stdout.readline(), 20)
+                first = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
             if end == "interrupt" and first:
                 process.send_signal(signal.SIGINT)
             ending = asyncio.ensure_future(process.communicate())
-            await asyncio.wait([ending], timeout=20)
+            await asyncio.wait([ending], timeout=PATIENCE)
         finally:
             with suppress(ProcessLookupError):
                 process.kill()

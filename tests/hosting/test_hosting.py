@@ -35,7 +35,7 @@ from rx_toppy import (
     map_async,
     of_type,
 )
-from tests.hosting.standin import BOT_ID, TOKEN, VOTER_ID, Discord
+from tests.hosting.standin import BOT_ID, PATIENCE, TOKEN, VOTER_ID, Discord
 from tests.hosting.strangers import run_stranger
 from tests.standin import StandIn, fault, ok
 from tests.thrift import only_new_garbage, short_stacks
@@ -188,7 +188,7 @@ def let_heartbeats_go() -> None:
     beating = [t for t in threading.enumerate() if isinstance(t, discord.gateway.KeepAliveHandler)]
     while beating:
         beating[-1].stop()
-        beating.pop().join(5)
+        beating.pop().join(PATIENCE)
     with warnings.catch_warnings():
         # What such a thread held on to is discord.py's, and is let go of unclosed.
         warnings.simplefilter("ignore", ResourceWarning)

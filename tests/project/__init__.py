@@ -17,7 +17,7 @@ from tests.conftest import OWN_ID, TOKEN
 from tests.standin import Answer, Reply, Seen, StandIn, ok, status
 from tests.virtual import run_virtual
 
-PATIENCE = 5.0
+PATIENCE = 60.0  # of no matter where nothing hangs
 AT = "/v1/projects/@me"
 USER = 661200758510977084
 

@@ -1,6 +1,9 @@
 """A server that answers every call, clients that are closed, and a watch over what is left."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import functools
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -8,21 +11,15 @@ import pytest
 from rx_toppy import StandaloneBot, TopGG
 from tests.standin import StandIn, ThreadedStandIn
 from tests.thrift import only_new_garbage, short_stacks
+from tests.virtual import run_virtual
 
 from .helpers import BOT, TOKEN, Calm, answer_all
 
 NewClient = Callable[..., TopGG]
 
 
-@pytest.fixture(autouse=True)
-def thrift() -> Iterator[None]:
-    """Every test here collects garbage, and all run in debug mode."""
-    with only_new_garbage(), short_stacks():
-        yield
-
-
-@pytest.fixture
-async def calm(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Calm]:
+@asynccontextmanager
+async def watched(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Calm]:
     """Nothing may be left behind, nor anything be said to the loop's exception handler."""
     watch = Calm()
     yield watch
@@ -31,16 +28,16 @@ async def calm(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Calm]:
     assert not said
 
 
-@pytest.fixture
-async def server(calm: Calm) -> AsyncIterator[StandIn]:
+@asynccontextmanager
+async def serving() -> AsyncIterator[StandIn]:
     """A stand-in for top.gg that has a proper answer to every call."""
     async with StandIn() as standin:
         answer_all(standin)
         yield standin
 
 
-@pytest.fixture
-async def new_client(server: StandIn) -> AsyncIterator[NewClient]:
+@asynccontextmanager
+async def making(server: StandIn) -> AsyncIterator[NewClient]:
     """Makes clients of the server that do not autopost; they are closed at the end."""
     clients: list[TopGG] = []
 
@@ -55,10 +52,64 @@ async def new_client(server: StandIn) -> AsyncIterator[NewClient]:
         await client.close()
 
 
+def quiet_client(new_client: NewClient) -> TopGG:
+    """A client that sends once and keeps to no limit."""
+    return new_client(retries=0, rate_limits=())
+
+
+def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Runs an async test in virtual time, with a server, clients and a watch on that loop."""
+    takes = inspect.signature(test).parameters
+
+    async def life(caplog: pytest.LogCaptureFixture, others: dict[str, Any]) -> None:
+        async with watched(caplog), serving() as server, making(server) as new_client:
+            made = {"server": server, "new_client": new_client}
+            if "client" in takes:
+                made["client"] = quiet_client(new_client)
+            await test(**{name: made[name] for name in made if name in takes}, **others)
+
+    @functools.wraps(test)
+    def run(caplog: pytest.LogCaptureFixture, **others: Any) -> None:
+        run_virtual(life(caplog, others))
+
+    ours = [takes[name] for name in takes if name not in ("server", "new_client", "client")]
+    watcher = inspect.Parameter("caplog", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = inspect.Signature([watcher, *ours])  # type: ignore[attr-defined]
+    return run
+
+
+@pytest.fixture(autouse=True)
+def thrift() -> Iterator[None]:
+    """Every test here collects garbage, and all run in debug mode."""
+    with only_new_garbage(), short_stacks():
+        yield
+
+
+@pytest.fixture
+async def calm(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Calm]:
+    """The loop of the test, watched."""
+    async with watched(caplog) as watch:
+        yield watch
+
+
+@pytest.fixture
+async def server(calm: Calm) -> AsyncIterator[StandIn]:
+    """A stand-in for top.gg that has a proper answer to every call."""
+    async with serving() as standin:
+        yield standin
+
+
+@pytest.fixture
+async def new_client(server: StandIn) -> AsyncIterator[NewClient]:
+    """Makes clients of the server that do not autopost; they are closed at the end."""
+    async with making(server) as make:
+        yield make
+
+
 @pytest.fixture
 async def client(new_client: NewClient) -> TopGG:
     """A client that sends once and keeps to no limit, made within the loop."""
-    return new_client(retries=0, rate_limits=())
+    return quiet_client(new_client)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from rx_toppy import Bot, InvalidResponse, TopGG, TopGGServerError
 from rx_toppy.api.pages import DEEPEST, PAGE, Depth
 from tests.standin import Answer, Seen, StandIn, delay, hang, ok, status, wait
 
-from .conftest import NewClient
+from .conftest import NewClient, virtual
 from .helpers import PATIENCE, Catalogue, Heard, offsets, page, settled, tasks_left, turns
 
 LATENCY = 0.15  # long enough that pages ahead pay off, whatever a page of these tests is to decode
@@ -111,6 +111,7 @@ async def test_bad_arguments(
 # --- as they are wanted ---
 
 
+@virtual
 async def test_the_first_page_comes_alone(client: TopGG, server: StandIn) -> None:
     """A reader that takes 500 or fewer costs one request, however slow the network is."""
     server.reply("GET /bots", later(Catalogue(10_000)))
@@ -146,6 +147,7 @@ async def test_filter_and_take(client: TopGG, server: StandIn) -> None:
     assert offsets(server) == [0]
 
 
+@virtual
 async def test_pages_ahead_hide_the_latency(client: TopGG, server: StandIn) -> None:
     """A reader that goes on over a slow network has several pages under way, but not many."""
     waiting = most = 0
@@ -176,6 +178,7 @@ async def test_pages_ahead_hide_the_latency(client: TopGG, server: StandIn) -> N
     assert 2 <= most <= DEEPEST
 
 
+@virtual
 async def test_a_reader_that_stands_still(client: TopGG, server: StandIn) -> None:
     """While the reader stands still at most so many pages are fetched as may be under way."""
     server.reply("GET /bots", later(Catalogue(30_000)))
@@ -188,6 +191,7 @@ async def test_a_reader_that_stands_still(client: TopGG, server: StandIn) -> Non
     await bots.aclose()
 
 
+@virtual
 async def test_order_does_not_depend_on_the_answers(client: TopGG, server: StandIn) -> None:
     """Bots come in order though later pages answer first."""
     catalogue = Catalogue(2_000)
@@ -207,13 +211,14 @@ async def test_order_does_not_depend_on_the_answers(client: TopGG, server: Stand
         assert ids(await client.bulk_fetch_bots(2_000)) == catalogue.ids
 
 
+@virtual
 async def test_a_fast_network_needs_no_pages_ahead(client: TopGG, server: StandIn) -> None:
     """A reader that takes its time over every page has the next one fetched, and no more."""
     server.reply("GET /bots", Catalogue(10_000))
     bots = aiter(client.bulk_fetch_bots(10_000))
     for _ in range(4):
         await read(bots, 500)
-        await asyncio.sleep(0.1)  # the reader's work; virtual time would not move a socket
+        await asyncio.sleep(0.1)  # the reader's work
     assert len(server.seen) <= 6
     await bots.aclose()
 
@@ -238,6 +243,7 @@ async def test_a_list_that_is_shorter_than_the_limit(
     assert not tasks_left()
 
 
+@virtual
 async def test_pages_beyond_the_end_are_given_up(client: TopGG, server: StandIn) -> None:
     """Pages that are under way when a short one turns up are cancelled, and nobody waits."""
     catalogue = Catalogue(1_200, tells_total=False)
@@ -311,6 +317,7 @@ async def test_a_page_of_nothing_but_malformed_items(client: TopGG, server: Stan
 # --- a page that fails ---
 
 
+@virtual
 async def test_a_page_that_fails_in_the_middle(client: TopGG, server: StandIn) -> None:
     """The bots of the pages before it come, then the error; later pages are cancelled."""
     catalogue = Catalogue(5_000)
@@ -327,6 +334,7 @@ async def test_a_page_that_fails_in_the_middle(client: TopGG, server: StandIn) -
     await server.idle()
 
 
+@virtual
 async def test_pages_that_fail_under_way(client: TopGG, server: StandIn) -> None:
     """If several pages fail the first in order counts; of the others nothing is heard."""
     catalogue = Catalogue(5_000)
@@ -349,6 +357,7 @@ async def test_pages_that_fail_under_way(client: TopGG, server: StandIn) -> None
     assert not tasks_left()
 
 
+@virtual
 async def test_a_failed_page_that_nobody_gets_to(client: TopGG, server: StandIn) -> None:
     """The failure of a page that the reader never came to is not reported anywhere."""
     catalogue = Catalogue(5_000)
@@ -417,6 +426,7 @@ async def test_an_iteration_that_is_dropped(client: TopGG, server: StandIn) -> N
     assert server.open_connections <= 1
 
 
+@virtual
 async def test_a_reader_that_is_cancelled(client: TopGG, server: StandIn) -> None:
     """A reader that is cancelled while it waits for a page leaves no page under way."""
     catalogue = Catalogue(10_000)
@@ -440,6 +450,7 @@ async def test_a_reader_that_is_cancelled(client: TopGG, server: StandIn) -> Non
     assert server.open_connections <= 1
 
 
+@virtual
 async def test_an_await_that_is_cancelled(client: TopGG, server: StandIn) -> None:
     """An await of the list that is cancelled leaves no page under way."""
     catalogue = Catalogue(10_000)
@@ -455,6 +466,7 @@ async def test_an_await_that_is_cancelled(client: TopGG, server: StandIn) -> Non
     await server.idle()
 
 
+@virtual
 async def test_dispose_in_the_middle(client: TopGG, server: StandIn) -> None:
     """Disposed of in the middle of a page, it says no more; pages under way are cancelled."""
     catalogue = Catalogue(10_000)

@@ -12,6 +12,7 @@ import pytest
 import reactivex
 from reactivex import operators as ops
 from reactivex.observer import Observer
+from reactivex.testing import TestScheduler
 
 from rx_toppy import ClientClosed, RateLimit, Ratelimited, RequestEvent, TopGG, TopGGServerError
 from tests.standin import Answer, StandIn, ThreadedStandIn, hang, ok, stall_body, status
@@ -142,6 +143,8 @@ async def test_repeat_sends_again(case: Case, client: TopGG, server: StandIn) ->
 
 # --- dispose means cancel ---
 
+LATER = status(503, headers={"Retry-After": "30"})  # a retry that no slow machine gets to
+
 
 class Stage:
     """A moment in the life of a request, and how to get there."""
@@ -163,7 +166,7 @@ class Stage:
             if self.name == "in flight":
                 server.reply(case.path, hang())
             elif self.name == "before a retry":
-                server.reply(case.path, status(503))
+                server.reply(case.path, LATER)
             elif self.name == "waiting for the limiter":
                 await client.is_weekend()
                 server.seen.clear()
@@ -451,9 +454,10 @@ async def test_cancelling_the_await_of_a_composition(client: TopGG, server: Stan
 async def test_timeout_operator_cancels(client: TopGG, server: StandIn) -> None:
     """`ops.timeout`, which disposes on a timer thread, stops the request."""
     server.reply("GET /bots/2", hang())
-    heard = Heard()
-    client.fetch_bot(2).pipe(ops.timeout(0.1)).subscribe(heard)
+    heard, clock = Heard(), TestScheduler()
+    client.fetch_bot(2).pipe(ops.timeout(10, scheduler=clock)).subscribe(heard)
     await server.arrived(1)
+    threading.Timer(0, clock.advance_by, [10]).start()
     await heard.over()
     await settled()
     await server.connected(0)
@@ -632,9 +636,11 @@ async def test_a_hot_stream_emits_on_the_loop(hot: Hot, new_client: NewClient) -
 async def test_retried_on_another_thread(client: TopGG, server: StandIn) -> None:
     """What `ops.retry` subscribes to again on a timer thread runs on the client's loop as well."""
     server.script("GET /bots/2", hang(), ok({"id": "2"}))
-    heard = Heard()
+    heard, clock = Heard(), TestScheduler()
     call = client.fetch_bot(2).pipe(ops.do(heard))
-    call.pipe(ops.timeout(0.1), ops.retry(2)).subscribe(no_op)
+    call.pipe(ops.timeout(10, scheduler=clock), ops.retry(2)).subscribe(no_op)
+    await server.arrived(1)
+    threading.Timer(0, clock.advance_by, [10]).start()
     await heard.over()
     await settled()
     assert [bot.id for bot in heard.values] == [2]

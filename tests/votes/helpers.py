@@ -20,6 +20,7 @@ HOUR = 3600
 COOLDOWN = 12 * HOUR
 SUBSCRIBED, DISPOSED = 200, 1000
 END = "end"
+NOW = datetime(2026, 11, 5, 12, tzinfo=UTC)  # on the clock of `still`
 
 on_next = ReactiveTest.on_next
 on_error = ReactiveTest.on_error
@@ -128,6 +129,5 @@ def endless(votes: Iterable[Vote]) -> Observable[Vote]:
 
 
 def just_now(voter: int, *, lasts: float = 0.05) -> Vote:
-    """A vote of the present, on the clock on the wall, that expires very soon."""
-    now = datetime.now(UTC)
-    return Vote(platform_id=voter, created_at=now, expires_at=now + timedelta(seconds=lasts))
+    """A vote of the present, where the clock is `still`, that expires very soon."""
+    return Vote(platform_id=voter, created_at=NOW, expires_at=NOW + timedelta(seconds=lasts))

@@ -12,6 +12,9 @@ from reactivex.testing import ReactiveTest, TestScheduler
 
 from rx_toppy import Vote
 from rx_toppy.votes import VoterLeft, active_voters, recent_votes, vote_reminders, votes_per
+from tests.streams.helpers import PATIENCE
+
+from .helpers import NOW, just_now
 
 on_next = ReactiveTest.on_next
 
@@ -69,6 +72,7 @@ def test_windows_are_told_once_and_go_on_when_an_observer_raises() -> None:
     assert told == [(at(200), 1), (at(300), 1)]
 
 
+@pytest.mark.usefixtures("still")
 async def test_votes_from_another_thread_wake_the_loop() -> None:
     """A vote of another thread is timed on the loop, in its time, and disposing there is safe."""
     votes: Subject[Vote] = Subject()
@@ -83,9 +87,9 @@ async def test_votes_from_another_thread_wake_the_loop() -> None:
             left.set()
 
     subscription = votes.pipe(active_voters()).subscribe(hear)
-    votes.on_next(soon(1, 30.0))
-    await loop.run_in_executor(None, votes.on_next, soon(2, 0.05))
-    async with asyncio.timeout(5):
+    votes.on_next(just_now(1, lasts=30.0))
+    await loop.run_in_executor(None, votes.on_next, just_now(2, lasts=0.05))
+    async with asyncio.timeout(PATIENCE):
         await left.wait()
     assert heard == [("VoterJoined", 1, True), ("VoterJoined", 2, False), ("VoterLeft", 2, True)]
     await loop.run_in_executor(None, subscription.dispose)
@@ -95,10 +99,13 @@ async def test_a_subscriber_on_a_loop_is_told_of_time_there() -> None:
     """Votes may come from a thread alone: what time brings comes on the subscriber's loop."""
     votes: Subject[Vote] = Subject()
     came: asyncio.Queue[int] = asyncio.Queue()
-    votes.pipe(vote_reminders()).subscribe(lambda _: came.put_nowait(threading.get_ident()))
-    await asyncio.get_running_loop().run_in_executor(None, votes.on_next, soon(1, 0.02))
-    async with asyncio.timeout(5):
+    reminders = votes.pipe(vote_reminders())
+    subscription = reminders.subscribe(lambda _: came.put_nowait(threading.get_ident()))
+    for voter, seconds in enumerate((0.02, 0.2, 2.0, 20.0)):  # the first may be over on the way
+        await asyncio.get_running_loop().run_in_executor(None, votes.on_next, soon(voter, seconds))
+    async with asyncio.timeout(PATIENCE):
         assert await came.get() == threading.get_ident()
+    subscription.dispose()
 
 
 def test_a_reminder_that_is_still_due_after_a_restart_comes() -> None:
@@ -156,6 +163,12 @@ async def test_disposed_before_the_loop_hears_of_a_vote(caplog: pytest.LogCaptur
     assert [one for one in caplog.records if one.levelname == "ERROR"] == []
 
 
+def timers() -> list[threading.Timer]:
+    """The timer threads of reactivex's that run."""
+    return [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+
+
+@pytest.mark.usefixtures("still")
 def test_disposed_while_something_falls_due() -> None:
     """On timer threads too: what is about to be told when a subscription ends is left out."""
     votes: Subject[Vote] = Subject()
@@ -167,12 +180,12 @@ def test_disposed_while_something_falls_due() -> None:
         subscription.dispose()
 
     subscription = votes.pipe(votes_per(0.1)).subscribe(hear)
-    now = datetime.now(UTC)
-    votes.on_next(Vote(platform_id=1, created_at=now))
-    votes.on_next(Vote(platform_id=2, created_at=now + timedelta(seconds=0.1)))
-    time.sleep(0.05)
+    votes.on_next(Vote(platform_id=1, created_at=NOW))
+    votes.on_next(Vote(platform_id=2, created_at=NOW + timedelta(seconds=0.1)))
+    for timer in timers():  # the one that went off meanwhile; it sets no other
+        timer.join(PATIENCE)
     assert [window.votes for window in heard] == [1]
-    assert not [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    assert not timers()
 
 
 @pytest.mark.parametrize("operator", [recent_votes, votes_per])

@@ -30,6 +30,7 @@ from .helpers import (
     DISPOSED,
     END,
     HOUR,
+    NOW,
     SUBSCRIBED,
     A,
     B,
@@ -723,6 +724,7 @@ def test_leaderboards_against_sorting_everybody(rows: list[Any], top: int, by: A
 # --- on clocks of the real world ---
 
 
+@pytest.mark.usefixtures("still")
 async def test_recent_votes_on_a_loop() -> None:
     """On a loop a vote leaves in its time, on the thread of that loop."""
     heard, source = Heard(), Subject[Vote]()
@@ -737,11 +739,12 @@ async def test_recent_votes_on_a_loop() -> None:
     assert source.observers == []
 
 
+@pytest.mark.usefixtures("still")
 async def test_votes_per_on_a_loop() -> None:
     """On a loop windows are told of in their time, one after the other, on its thread."""
     heard, source = Heard(), Subject[Vote]()
     subscription = source.pipe(votes_per(0.02)).subscribe(heard)
-    soon = datetime.now(UTC) + timedelta(seconds=0.05)  # however slow this is, it is not history
+    soon = NOW + timedelta(seconds=0.05)
     source.on_next(Vote(created_at=soon))
     await heard.count(3)
     subscription.dispose()
@@ -752,6 +755,7 @@ async def test_votes_per_on_a_loop() -> None:
     assert heard.threads == {threading.get_ident()}
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize(
     ("operator", "last"),
     [
@@ -769,7 +773,7 @@ def test_without_a_loop(operator: Any, last: Any) -> None:
         if last(value):
             over.set()
 
-    soon = datetime.now(UTC) + timedelta(seconds=0.05)
+    soon = NOW + timedelta(seconds=0.05)
     subscription = endless([Vote(created_at=soon)]).pipe(operator).subscribe(hear)
     assert over.wait(PATIENCE)
     subscription.dispose()

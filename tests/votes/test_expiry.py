@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import operators as ops
+from reactivex.scheduler import timeoutscheduler
 from reactivex.subject import Subject
 
 from rx_toppy import Vote
@@ -498,6 +499,7 @@ def test_delays_that_are_none(after: Any, kind: type[Exception]) -> None:
 # --- on clocks of the real world ---
 
 
+@pytest.mark.usefixtures("still")
 @OPERATORS
 async def test_on_a_loop(operator: Any, at_once: Any, at_expiry: Any) -> None:
     """On a loop votes expire in their time, on the thread of that loop."""
@@ -517,6 +519,7 @@ async def test_on_a_loop(operator: Any, at_once: Any, at_expiry: Any) -> None:
     assert source.observers == []
 
 
+@pytest.mark.usefixtures("still")
 async def test_who_votes_again_on_a_loop() -> None:
     """On a loop, too, who votes again in time stays until that vote expires."""
     heard, source = Heard(), Subject[Vote]()
@@ -528,10 +531,22 @@ async def test_who_votes_again_on_a_loop() -> None:
         assert heard.values == [joined(first), left(again)]
 
 
+@pytest.mark.usefixtures("still")
 @OPERATORS
-def test_without_a_loop(operator: Any, at_once: Any, at_expiry: Any) -> None:
+def test_without_a_loop(
+    operator: Any, at_once: Any, at_expiry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where no loop runs, votes expire on threads of reactivex's, in their time."""
-    heard, over = [], threading.Event()
+    heard, over, all_came = [], threading.Event(), threading.Event()
+
+    class Timer(threading.Timer):
+        """One that does not begin before all votes have come, so that none expires by then."""
+
+        def run(self) -> None:
+            all_came.wait(PATIENCE)
+            super().run()
+
+    monkeypatch.setattr(timeoutscheduler, "Timer", Timer)
     later, sooner = just_now(A, lasts=0.05), just_now(B, lasts=0.04)
     expected = [
         *[say(one) for one in (later, sooner) for say in at_once],
@@ -545,6 +560,7 @@ def test_without_a_loop(operator: Any, at_once: Any, at_expiry: Any) -> None:
             over.set()
 
     subscription = endless([later, sooner]).pipe(operator).subscribe(hear)
+    all_came.set()
     assert over.wait(PATIENCE)
     subscription.dispose()
     assert [value for value, _ in heard] == expected
@@ -552,6 +568,7 @@ def test_without_a_loop(operator: Any, at_once: Any, at_expiry: Any) -> None:
     assert [thread is here for _, thread in heard] == [True] * 2 * len(at_once) + [False] * 2
 
 
+@pytest.mark.usefixtures("still")
 def test_votes_that_end_without_a_loop() -> None:
     """Votes that end at once complete it at once: nobody waits for the 12 hours."""
     a = just_now(A, lasts=COOLDOWN)
