@@ -458,4 +458,4 @@ class TestAutopost(AutopostMachine.TestCase):
 class TestAutopostForLonger(AutopostMachine.TestCase):
     """Many of them, and longer ones."""
 
-    settings = settings(unhurried, max_examples=120, stateful_step_count=40)
+    settings = settings(unhurried, max_examples=100, stateful_step_count=40)

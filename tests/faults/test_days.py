@@ -48,7 +48,7 @@ def test_a_storm() -> None:
 @pytest.mark.parametrize("seed", [2, 3, 4])
 def test_a_long_storm(seed: int) -> None:
     """Hours of it are no worse than half an hour."""
-    storm(seed, hours=3.0)
+    storm(seed, hours=2.0)
 
 
 def test_what_is_late_is_found() -> None:

@@ -254,7 +254,7 @@ class TestLimiter(LimiterMachine.TestCase):
 class TestLimiterForLonger(LimiterMachine.TestCase):
     """Many of them, and longer ones."""
 
-    settings = settings(unhurried, max_examples=300, stateful_step_count=60)
+    settings = settings(unhurried, max_examples=200, stateful_step_count=60)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
