@@ -11,7 +11,7 @@ from .replies import MISSING, Answer, ok, play, status
 from .wire import HOST, PREFIX, ClientGoneError, Seen, Wire, stop_listening
 
 T = TypeVar("T")
-PATIENCE = 5.0
+PATIENCE = 30.0  # only what hangs takes so long
 NOT_FOUND = status(404, json={"error": "Not Found"})
 
 

@@ -142,7 +142,7 @@ async def serving(
     """A webhook of both kinds on a port of its own, whose clock stands at `NOW`."""
     usual = {"secret": SECRET, "authorization": AUTHORIZATION, "port": 0}
     hook = VoteWebhook(**(usual | options))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         served = Served(hook, session)
         if virtual_clock:
             hook._clock = lambda: served.now
@@ -161,7 +161,7 @@ async def raw(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(pause)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     finally:
         await hang_up(writer)
