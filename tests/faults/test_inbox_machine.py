@@ -488,6 +488,7 @@ class TestInbox(InboxMachine.TestCase):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 class TestInboxForLonger(InboxMachine.TestCase):
     """Many of them, and longer ones."""
 

@@ -251,6 +251,7 @@ class TestLimiter(LimiterMachine.TestCase):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 class TestLimiterForLonger(LimiterMachine.TestCase):
     """Many of them, and longer ones."""
 
