@@ -1,4 +1,4 @@
-"""A terminal for commands of this process."""
+"""A terminal for commands of this process, and none but that."""
 
 import os
 import re
@@ -9,6 +9,13 @@ import pytest
 
 from rx_toppy.cli import main
 from tests.cli import Terminal
+
+
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch) -> None:
+    """No width of somebody's terminal, which readline hands down to the processes of the tests."""
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import json
+import logging
 import os
 import runpy
 import select
@@ -217,6 +218,10 @@ def become(request: dict[str, Any], out: int, err: int) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv[:] = ["-c", *request["arguments"]]
+    # What asyncio's debug mode remarks upon where a machine is busy with something else.
+    logging.getLogger("asyncio").addFilter(
+        lambda said: said.msg != "Executing %s took %.3f seconds"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -546,8 +547,9 @@ def test_following_in_process(served, capsys, monkeypatch):
         lines.append(line)
         terminal_lines.write(out, line)
 
-    monkeypatch.setattr("rx_toppy.listing.following.unless_ended", unless_ended)
-    monkeypatch.setattr("rx_toppy.listing.following.write", write)
+    module = sys.modules["rx_toppy.listing.following"]  # the package's attribute is its function
+    monkeypatch.setattr(module, "unless_ended", unless_ended)
+    monkeypatch.setattr(module, "write", write)
     assert main(["votes", "--since", since, "--seconds", "0.5", *served.base]) == 0
     out, err = capsys.readouterr()
     assert [bool(LINE.fullmatch(line)) for line in out.splitlines()] == [True, True]
