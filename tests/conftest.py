@@ -1,14 +1,19 @@
 """What most tests need: a stand-in for top.gg, and clients of it that are closed at the end."""
 
+import gc
+import itertools
 import os
 import re
 import shutil
+import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from rx_toppy import StandaloneBot, TopGG
 from tests.standin import StandIn
@@ -18,10 +23,21 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LW9mLWx1Y2E.Zx9-_q3Kd0v"
 
 MakeClient = Callable[..., TopGG]
 
-settings.register_profile("rx_toppy", deadline=None)
+# The same examples in each run: chance is for `python -m tests.faults`, which says its seed.
+settings.register_profile("rx_toppy", deadline=None, derandomize=True)
 settings.load_profile("rx_toppy")
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+# What their tests share takes long to make.
+ON_ONE_WORKER = {
+    "tests/cli/test_demo.py",
+    "tests/hosting/test_forks.py",
+    "tests/notebook/test_kernel.py",
+    "tests/test_notebooks.py",
+}
+FRAMES = 4
+WORKERS_PER_CORE = 2  # many tests wait for processes and for Redis
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +45,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--slow", action="store_true", help="run only the tests that take long by nature"
     )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run more tests at a time than there are cores."""
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+class Scheduler(LoadScopeScheduling):
+    """Gives tests to the workers one by one, but those that share something to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in ON_ONE_WORKER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    """Begin with what takes longest."""
+    return Scheduler(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -57,6 +91,34 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"{count} skipped: {reason}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_stacks() -> Iterator[None]:
+    """Let asyncio's debug mode note a few frames of where a thing was made, and not all.
+
+    It does so for each future, task and handle, and below a test there are some fifty of pytest's:
+    that is more work than all that is tested. Tracebacks of exceptions stay as they are.
+    """
+    walk = traceback.walk_stack
+
+    def walk_less(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
+        return itertools.islice(walk(frame), FRAMES)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(traceback, "walk_stack", walk_less)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def only_new_garbage() -> Iterator[None]:
+    """Let `gc.collect()` in a test look at what came with the test.
+
+    What was there before, modules and thousands of collected tests, is by far the most of it.
+    """
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

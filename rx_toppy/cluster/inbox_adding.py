@@ -9,15 +9,11 @@ import msgspec
 
 from ..errors import InboxError
 from ..models import Vote
-from ..votes.identity import AROUND
-from ..votes.merging import Record, Together
-from ..votes.moments import MICROSECOND
+from ..votes.merging import MARGIN, Record, Together
 from .inbox_records import decoded, encoded, number_of
 from .inbox_redis import InboxRedis, away
 
 __all__ = ["add_all", "add_page"]
-
-MARGIN = AROUND // MICROSECOND
 
 # Each round but the first one tells of votes that others have added since the one before.
 MOST_ROUNDS = 20

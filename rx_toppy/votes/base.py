@@ -63,7 +63,8 @@ class Inbox(ABC):
             Whether it was new. Two records are one vote when their ids are equal, or they are of
             one voter and project and their times lie within a second; a delivery of v0, which has
             neither id nor time, is the same as a vote of that voter and project within 40 minutes
-            of its arrival. Tests from the dashboard are always new.
+            of its arrival. Where that fits several, it is the one with its id, else the nearest in
+            time, else the oldest. Tests from the dashboard are always new.
 
         Raises:
             InboxError: it could not be kept.

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import msgspec
 
 from ..models import Vote
-from .identity import is_same_vote
+from .identity import AROUND, is_same_vote
+from .moments import MICROSECOND
 
-__all__ = ["Record", "Together", "is_meant"]
+__all__ = ["MARGIN", "Record", "Together", "is_meant"]
+
+# How far in time (in microseconds) from a vote the records that may be of it are looked for. They
+# are found by what was known first of when they were cast: that may be AROUND from what is known
+# now, and this again from the vote.
+MARGIN = 2 * AROUND // MICROSECOND
 
 
 class Record(msgspec.Struct, eq=False):
-    """A vote as it is, or will be, kept; `seq` is its number there, None for a new one."""
+    """A vote as it is, or will be, kept.
+
+    Attributes:
+        seq: Its number there, None for a new one.
+        vote: What is known of it.
+        place: How many were there before it, here.
+        is_completed: Whether more is known than before.
+    """
 
     seq: int | None
     vote: Vote
+    place: int
     is_completed: bool = False
+
+    def distance(self, vote: Vote) -> tuple[bool, timedelta, bool, int]:
+        """Of several records that are the same as a vote, it belongs to the one that is least so
+        far from it: the one of its id, the nearest in time, the oldest."""
+        return (
+            vote.id is None or vote.id != self.vote.id,
+            abs(vote.at - self.vote.at),
+            self.seq is None,
+            self.place if self.seq is None else self.seq,
+        )
 
 
 class Together:
@@ -29,14 +54,22 @@ class Together:
         self._by_id: dict[tuple[str, int], list[Record]] = {}
 
     def take(self, vote: Vote, near: Iterable[tuple[int, Vote]]) -> tuple[Record, bool]:
-        """Takes a vote, beside the records near it; its record, and whether that is new."""
+        """Takes a vote, beside the records near it; its record, and whether that is new.
+
+        All that may be the same have to be among these, in any order. Others do no harm: an inbox
+        finds what its indexes are made for, and what is near the other votes is compared as well.
+        """
         for seq, known in near:
             if seq not in self._by_seq:
-                self._by_seq[seq] = self._add(Record(seq, known))
+                self._by_seq[seq] = self._add(seq, known)
         found = (record for key in _keys(vote) for record in self._by_id.get(key, ()))
-        same = next((record for record in found if is_same_vote(vote, record.vote)), None)
+        same = min(
+            (record for record in found if is_same_vote(vote, record.vote)),
+            key=lambda record: record.distance(vote),
+            default=None,
+        )
         if same is None:
-            return self._add(Record(None, vote)), True
+            return self._add(None, vote), True
         whole = _merged(same.vote, vote)
         if whole != same.vote:
             same.vote, same.is_completed = whole, True
@@ -51,7 +84,8 @@ class Together:
         """The kept records of which more is known now."""
         return [one for one in self._records if one.seq is not None and one.is_completed]
 
-    def _add(self, record: Record) -> Record:
+    def _add(self, seq: int | None, vote: Vote) -> Record:
+        record = Record(seq, vote, len(self._records))
         self._records.append(record)
         self._index(record)
         return record

@@ -15,9 +15,8 @@ import msgspec
 from ..models import Vote
 from .counting import Standing
 from .handling import DeadLetter
-from .identity import AROUND
-from .merging import Record, Together, is_meant
-from .moments import MICROSECOND, micros, moment
+from .merging import MARGIN, Record, Together, is_meant
+from .moments import micros, moment
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -42,8 +41,6 @@ __all__ = [
 ]
 
 WAITING, DONE, DEAD = 0, 1, 2
-
-MARGIN = AROUND // MICROSECOND
 
 COLUMNS = (
     "id, user_id, platform_id, weight, created_at, expires_at, received_at, project_id, is_test, "

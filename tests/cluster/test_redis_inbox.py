@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rx_toppy import InboxError, StandaloneBot, TopGG, Vote, VoteInbox, receive_votes
@@ -129,6 +129,70 @@ async def test_when_two_records_are_one_vote(
             await inbox.close()
 
 
+USER = 10**6 + 1
+
+
+# Votes of one voter for two projects: a vote of theirs that does not say the project may be either.
+OF_BOTH = [by_v0(1, 1, late=0, project_id=3), by_history(1, 2, project_id=4)]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
+@pytest.mark.parametrize(("at", "expected"), [(1.25, {3: 1.25, 4: 2}), (1.75, {3: None, 4: 2})])
+async def test_of_several_it_is_the_nearest(
+    either: Inbox, order: int, at: float, expected: dict[int, float | None]
+) -> None:
+    """A vote that may be either of two kept ones is the one that is nearer in time."""
+    await fill(either, OF_BOTH[::order])
+    assert await either.add(by_history(1, at)) is False
+    assert await times_by_project(either) == expected
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one turn"])
+@pytest.mark.parametrize(("older", "newer"), [(3, 4), (4, 3)])
+async def test_of_equally_near_ones_it_is_the_oldest(
+    either: Inbox, older: int, newer: int, together: bool
+) -> None:
+    """The one that was kept first, be it in the same batch."""
+    votes = [by_v0(1, project_id=older), by_v0(1, project_id=newer), by_history(1)]
+    assert await add_all(either, votes, together) == [True, True, False]
+    assert await times_by_project(either) == {older: 0, newer: None}
+
+
+async def test_an_equal_id_counts_more_than_time(either: Inbox) -> None:
+    """A vote whose id is kept is that one, however near another is."""
+    await fill(either, [by_v1(1, project_id=3), by_v0(1, 2_000, late=0, project_id=4)])
+    again = by_v1(1, created_at=after(2_000), project_id=4)
+    assert await either.add(again) is False
+    assert [vote.id for vote in await either.votes()] == [again.id, None]
+
+
+async def test_a_time_that_was_learned_later_counts(either: Inbox) -> None:
+    """A kept vote is found by its time, though it has its place by when it was first heard of."""
+    votes = [by_v0(1, 2_390), by_history(1), by_v0(1, -2_390)]
+    assert await add_all(either, votes, together=False) == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [by_history(3, 1, user_id=USER), by_v0(1, 2_300, project_id=5)],
+    ids=["of that user elsewhere", "of that voter"],
+)
+async def test_what_comes_with_a_vote_changes_nothing(either: Inbox, other: Vote) -> None:
+    """Which kept vote it is does not depend on what else is looked for at the same time."""
+    await fill(either, OF_BOTH)
+    assert await add_all(either, [other, by_history(1, 1.25)], together=True) == [True, False]
+    known = await times_by_project(either)
+    assert (known[3], known[4]) == (1.25, 2)
+
+
+async def times_by_project(inbox: Inbox) -> dict[int | None, float | None]:
+    """When each was cast, in seconds after noon."""
+    return {
+        vote.project_id: vote.created_at and (vote.created_at - NOON).total_seconds()
+        for vote in await inbox.votes()
+    }
+
+
 SOME_VOTES = st.builds(
     lambda source, voter, at, more: source(voter, at, **more),
     st.sampled_from([by_history, by_v0, by_v1]),
@@ -157,6 +221,26 @@ async def compare(url: str, path: Path, batches: list[list[Vote]]) -> None:
         assert set(await inbox.top_voters()) == set(await other.top_voters())
 
 
+@example(
+    batches=[
+        [by_v0(1, 2_399, project_id=3)],
+        [by_history(1, 2_401, user_id=1, project_id=4, received_at=after(2_000))],
+        [by_history(3, 1_000, user_id=1), by_history(1, 2_401)],
+    ]
+)
+@example(
+    batches=[
+        [by_history(3, 2_401, user_id=1)],
+        [by_history(3, 0.5)],
+        [by_v1(1, 1_000, user_id=1), by_v0(3, 0.5, user_id=USER, project_id=4)],
+    ]
+)
+@example(
+    batches=[
+        [by_v1(3, 0.5, user_id=1, project_id=4, received_at=after(0)), by_v0(3, user_id=USER)],
+        [by_v1(1, 1_000), by_history(3)],
+    ]
+)
 @settings(max_examples=25)
 @given(batches=st.lists(st.lists(SOME_VOTES, min_size=1, max_size=4), max_size=5))
 def test_it_merges_as_the_embedded_one(

@@ -32,6 +32,7 @@ from rx_toppy import (
     TopGGServerError,
     ToppyError,
 )
+from rx_toppy.api.routes import Request
 from tests.conftest import OWN_ID, TOKEN
 from tests.standin import Answer, Seen, StandIn, fault, ok
 from tests.virtual import VirtualLoop
@@ -76,6 +77,14 @@ FATES = {
 
 
 @dataclass(frozen=True)
+class Left:
+    """A post as the client let it go: from here on nobody holds it back."""
+
+    at: float
+    is_auto: bool
+
+
+@dataclass(frozen=True)
 class Arrived:
     """A post as the server saw it."""
 
@@ -98,7 +107,7 @@ class Timetable:
     """What autopost is to do next.
 
     Attributes:
-        phase: "off"; "due", when the next post has to arrive from `due` to `latest`; or "sent".
+        phase: "off"; "due", when the next post has to leave from `due` to `latest`; or "sent".
         kind: What is due: a "beat", a "retry" of a failed post, or one that is "under way": a beat
             or retry whose time has come, held back by a block, or sent again by the call itself.
         rounds: How many posts were made since the start.
@@ -118,9 +127,9 @@ class Timetable:
         self._now = 0.0
         self._is_first = self._stopping = False
         self._beat = self._over = self._changed = 0.0
-        self._blocked_until, self._block_came, self._blocked_before = -inf, -inf, -inf
+        self._blocked_until, self._block_came = -inf, -inf
         self._failures = self._sends = 0
-        self._fate = FATES["ok"]
+        self._fate: Fate | None = None
         self._ends = 0.0
         self._told: list[Any] = []
 
@@ -153,24 +162,29 @@ class Timetable:
 
     # --- what is seen and told of ---
 
-    def read(self, log: Sequence[Arrived | Told]) -> None:
+    def read(self, log: Sequence[Left | Arrived | Told]) -> None:
         """All that has happened since the last reading, in order."""
         self.read_from = self._now
         for entry in log:
             self._pass_time(entry.at)
             if isinstance(entry, Told):
                 self._tell(entry.at, entry.what)
-            else:
-                assert not self.is_closed, "a post after the client was closed"
-                blocked = self._blocked_until - NEAR > entry.at > self._block_came + NEAR
-                assert not blocked, f"a post at {entry.at}, blocked until {self._blocked_until}"
+            elif isinstance(entry, Arrived):
                 if entry.is_auto:
                     self._arrive(entry.at, entry.fate, is_reused=entry.is_reused)
+            else:
+                assert not self.is_closed, "a post after the client was closed"
+                # What has left before a 429 came may arrive after it: it was not held back.
+                blocked = entry.at < self._blocked_until - NEAR
+                assert not blocked, f"a post at {entry.at}, blocked until {self._blocked_until}"
+                if entry.is_auto:
+                    self._leave(entry.at)
 
     def check(self, now: float) -> None:
         """Nothing that should have happened by now has not."""
         self._pass_time(now)
         if self.phase == "sent":
+            assert self._fate is not None, "a post has left, and not arrived"
             assert now <= self._ends + NEAR, "an answered post was not told of"
         elif self.phase == "due":
             held_since = max(self.latest, self._block_came)
@@ -196,19 +210,21 @@ class Timetable:
             self._beat = self._grid()
         self.kind, self._is_first = "under way", False
 
-    def _arrive(self, at: float, name: str, *, is_reused: bool) -> None:
+    def _leave(self, at: float) -> None:
         assert self.phase == "due", f"a post at {at}, while it is {self.phase}"
-        # What arrives just when a block comes was sent before that.
-        is_older = at <= self._block_came + NEAR
-        blocked_until = self._blocked_before if is_older else self._blocked_until
-        earliest, latest = (max(t, blocked_until) for t in (self.due, self.latest))
+        earliest, latest = (max(t, self._blocked_until) for t in (self.due, self.latest))
         assert at >= min(earliest, latest) - NEAR, f"a post at {at}, due at {self.due}"
         assert at <= latest + NEAR, f"a post at {at}, due at {self.latest}"
         if self.kind != "under way":
             self._set_out()
         self._sends += 1
+        self.phase, self._fate = "sent", None
+
+    def _arrive(self, at: float, name: str, *, is_reused: bool) -> None:
+        assert self.phase == "sent", f"a post came at {at}, while it is {self.phase}"
+        assert self._fate is None, f"a post came twice, at {at}"
         self._fate = fate = FATES[name]
-        self.phase, self._ends = "sent", at + fate.takes
+        self._ends = at + fate.takes
         if name == "reset" and is_reused and self._sends == 1:
             self._goes_again(0.0, 0.0)
         elif fate.error in (ConnectionFailed, TopGGServerError) and self._sends <= self._retries:
@@ -224,8 +240,6 @@ class Timetable:
     def _tell(self, at: float, what: Any) -> None:
         if isinstance(what, RequestEvent) and isinstance(what.error, Ratelimited):
             until = max(self._blocked_until, at + what.error.retry_after)
-            if at > self._block_came + NEAR:
-                self._blocked_before = self._blocked_until
             self._blocked_until, self._block_came = until, at
         if isinstance(what, AutopostEvent):
             assert self._told[-1] == PostEvent(what.stats, at=self._told[-1].at)
@@ -240,6 +254,7 @@ class Timetable:
 
     def _posted(self, at: float) -> None:
         assert self.phase == "sent"
+        assert self._fate is not None
         assert self._fate.error is None
         assert abs(at - self._ends) < NEAR
         self.rounds += 1
@@ -253,6 +268,7 @@ class Timetable:
         self._sends = 0
         asked = getattr(error, "retry_after", None) or 0.0
         if self.phase == "sent":
+            assert self._fate is not None
             assert self._fate.error is type(error)
             assert abs(at - self._ends) < NEAR
             assert asked == (self._fate.later or 0.0)
@@ -295,7 +311,7 @@ class AutopostMachine(RuleBasedStateMachine):
     )
     def begins(self, interval: float, retries: int, fate: str, is_started: bool) -> None:
         self.fate = fate
-        self.log: list[Arrived | Told] = []
+        self.log: list[Left | Arrived | Told] = []
         self.ends: list[str] = []
         self.connections: set[int] = set()
         self.by_hand: set[asyncio.Task[None]] = set()
@@ -319,6 +335,14 @@ class AutopostMachine(RuleBasedStateMachine):
             retries=retries,
             max_wait=MAX_WAIT,
         )
+        transport = self.client._transport
+        exchange = transport._exchange
+
+        async def leave(request: Request[Any], url: str, loop: asyncio.AbstractEventLoop) -> Any:
+            self.log.append(Left(loop.time(), _is_auto(request.body)))
+            return await exchange(request, url, loop)
+
+        transport._exchange = leave
         for stream in (self.client.events, self.client.autopost):
             stream.subscribe(
                 lambda what: self.log.append(Told(self.loop.time(), what)),
@@ -326,11 +350,10 @@ class AutopostMachine(RuleBasedStateMachine):
             )
 
     def answer(self, seen: Seen) -> Answer:
-        """What the stand-in says to a post. Those made by hand tell of a shard."""
-        is_auto = "shards" not in json.loads(seen.body)
+        """What the stand-in says to a post."""
         is_reused = seen.connection in self.connections
         self.connections.add(seen.connection)
-        self.log.append(Arrived(seen.at, is_auto, self.fate, is_reused))
+        self.log.append(Arrived(seen.at, _is_auto(seen.body), self.fate, is_reused))
         return FATES[self.fate].answer
 
     def act(self, *deeds: Callable[[], object], seconds: float = 0.0) -> None:
@@ -448,6 +471,11 @@ class AutopostMachine(RuleBasedStateMachine):
                 self.runner.close()
 
 
+def _is_auto(body: bytes) -> bool:
+    """Whether a post is autopost's: those made by hand tell of a shard."""
+    return "shards" not in json.loads(body)
+
+
 def _is_ours(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and code.co_filename.startswith(LIBRARY)
@@ -465,3 +493,19 @@ class TestAutopostForLonger(AutopostMachine.TestCase):
     """Many of them, and longer ones."""
 
     settings = settings(unhurried, max_examples=100, stateful_step_count=40)
+
+
+def test_a_post_that_has_left_may_arrive_after_the_429_of_another() -> None:
+    """What is on the wire when a block comes is no breach of it, and what comes after waits."""
+    machine = AutopostMachine()
+    try:
+        machine.begins(interval=20.0, retries=0, fate="429", is_started=False)
+        machine.hands_are_laid_on_it(deeds=["restart", "post"], interval=20.0)
+        assert [seen.at for seen in machine.topgg.seen] == [0.0, 0.0]
+        machine.hands_are_laid_on_it(deeds=["post"], interval=20.0)
+        machine.time_passes(seconds=16.0, fate="ok")
+        assert len(machine.topgg.seen) == 2
+        machine.time_passes(seconds=16.0, fate="ok")
+        assert [seen.at for seen in machine.topgg.seen[2:]] == pytest.approx([25.0, 25.0])
+    finally:
+        machine.teardown()

@@ -15,7 +15,7 @@ import pytest
 from tests.hosting.strangers import ROOT, run_stranger
 from tests.standin import StandIn
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("forks")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FORKS = {"py-cord": "discord", "disnake": "disnake", "nextcord": "nextcord"}
 

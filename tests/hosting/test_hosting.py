@@ -38,7 +38,6 @@ from rx_toppy import (
 from tests.hosting.standin import BOT_ID, PATIENCE, TOKEN, VOTER_ID, Discord
 from tests.hosting.strangers import run_stranger
 from tests.standin import StandIn, fault, ok
-from tests.thrift import only_new_garbage, short_stacks
 from tests.virtual import VirtualLoop
 
 try:
@@ -168,13 +167,12 @@ def is_ours(task: asyncio.Task[Any]) -> bool:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
     """Discord and top.gg, in virtual time; nothing may have been logged as an error at the end."""
-    with only_new_garbage(), short_stacks():
-        with asyncio.Runner(debug=True, loop_factory=VirtualLoop) as runner:
-            it = World(runner)
-            point_to(it.discord, monkeypatch)
-            yield it
-            runner.run(it.close())
-        let_heartbeats_go()
+    with asyncio.Runner(debug=True, loop_factory=VirtualLoop) as runner:
+        it = World(runner)
+        point_to(it.discord, monkeypatch)
+        yield it
+        runner.run(it.close())
+    let_heartbeats_go()
     records = caplog.get_records("call")
     assert [record for record in records if record.levelno >= logging.ERROR] == []
     assert [record for record in records if record.name.startswith("rx_toppy")] == []

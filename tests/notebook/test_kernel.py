@@ -13,8 +13,6 @@ from nbclient import NotebookClient
 from tests.notebook.kernel import Kernel, running_kernel
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("kernel")  # which starts slowly, and is shared
-
 SETUP = """
 import asyncio
 import reactivex as rx

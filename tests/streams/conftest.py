@@ -10,7 +10,6 @@ import pytest
 
 from rx_toppy import StandaloneBot, TopGG
 from tests.standin import StandIn, ThreadedStandIn
-from tests.thrift import only_new_garbage, short_stacks
 from tests.virtual import run_virtual
 
 from .helpers import BOT, TOKEN, Calm, answer_all
@@ -76,13 +75,6 @@ def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     watcher = inspect.Parameter("caplog", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     run.__signature__ = inspect.Signature([watcher, *ours])  # type: ignore[attr-defined]
     return run
-
-
-@pytest.fixture(autouse=True)
-def thrift() -> Iterator[None]:
-    """Every test here collects garbage, and all run in debug mode."""
-    with only_new_garbage(), short_stacks():
-        yield
 
 
 @pytest.fixture

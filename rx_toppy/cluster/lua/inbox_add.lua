@@ -4,7 +4,7 @@
 -- each vote with, and what is said here is only whether these are all there are near it.
 --
 -- KEYS[1]: the inbox.
--- ARGV[1]: how near in time a vote may be to be the same, in microseconds.
+-- ARGV[1]: how near in time the place of a kept vote is that may be the same, in microseconds.
 -- ARGV[2]: the cursor behind these votes, "" for none.
 -- ARGV[3]: how many votes follow that have been told of, each as: record, how many kept ones it was
 --          compared with, their numbers.
