@@ -9,6 +9,7 @@ The process that is forked runs this file by itself: nothing of the tests is imp
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import logging
@@ -229,6 +230,7 @@ if __name__ == "__main__":
     for name in IMPORTED:
         importlib.import_module(name)
     assert "rich" not in sys.modules
+    gc.freeze()  # what is there already is no command's to look through at its end
     code = serve(socket.socket(fileno=int(sys.argv[1])))
     if code is None:
         runpy.run_module("rx_toppy", run_name="__main__", alter_sys=True)
