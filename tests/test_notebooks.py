@@ -20,7 +20,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 PATIENCE = 150  # seconds for one cell
 
-# The runs of all notebooks are shared by all tests of them.
 COURSE = ["first_steps", "events_and_operators", "votes", "inbox", "dashboard"]
 FEWEST_PICTURES = 2
 LARGEST = 1_000_000  # bytes of a file, which code hosts show without delay
