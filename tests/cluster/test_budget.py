@@ -207,3 +207,30 @@ async def test_who_is_lost_right_after_the_data_keeps_a_share(
         await asyncio.sleep(1.4)
         assert one.budget.members == 2
     await one.die()
+
+
+async def test_who_is_lost_before_it_was_given_a_share_has_one_call(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others leave it the one that it goes on with, though they had all when it was lost."""
+    for name, value in (("BEAT", 0.05), ("PRESENT", 0.5), ("SILENCE", 0.6), ("SETTLING", 0.0)):
+        monkeypatch.setattr(budget_module, name, value)
+    one, other = (Process(name, redis_server.url, [], Random(1)) for name in ("one", "other"))
+    one.begin(senders=0)
+    async with asyncio.timeout(60):
+        while one.budget.free != [40, CALLS] or not one.budget._have[1][1]:
+            await asyncio.sleep(0.01)
+        await one.die()
+        await other.budget._turn()
+        assert other.budget._have == [(0, 0), (0, 0)]
+        one.begin(senders=0)
+        while one.budget.free != [39, CALLS - 1]:
+            await asyncio.sleep(0.01)
+        # Nor when it is back, and goes on with its share for a moment.
+        other.budget._go_on_alone(other.budget._have, 0.0)
+        await other.budget._turn()
+        while one.budget._turns <= other.budget._turns:
+            await asyncio.sleep(0.01)
+        assert one.budget.free == [39, CALLS - 1]
+    for process in (one, other):
+        await process.die()

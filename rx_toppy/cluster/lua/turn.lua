@@ -68,10 +68,17 @@ local silent = redis.call('ZRANGEBYSCORE', MEMBERS, '-inf', now - said.silence)
 local surplus = redis.call('ZCARD', MEMBERS) - peak
 for place = 1, math.min(surplus, #silent) do forget(silent[place]) end
 local members = math.max(1, redis.call('ZCARD', MEMBERS))
+
+-- Who does not hear of this server may be using what was put aside for later, and one call if that
+-- was nothing. (Where there are more processes than calls, that one is in a longer time.)
+local function used_alone(place, pair)
+  local least = members <= said.windows[place][1] and 1 or 0
+  return math.max(pair[1], pair[2], least)
+end
+
 for place = math.max(0, surplus) + 1, #silent do
-  -- Who is silent may be using what was put aside for later.
   local pairs_of = aside_of(silent[place])
-  for _, pair in ipairs(pairs_of) do pair[1] = math.max(pair[1], pair[2]) end
+  for at, pair in ipairs(pairs_of) do pair[1] = used_alone(at, pair) end
   put_aside(silent[place], pairs_of)
 end
 
@@ -243,7 +250,7 @@ for place, limit in ipairs(said.windows) do
     first = math.floor(free[place] / (members == 1 and 1 or 2 * members))
     first = math.max(0, math.min(first, later))
   end
-  if said.apart then first, later = math.max(have[1], have[2]), have[2] end
+  if said.apart then first, later = used_alone(place, have), have[2] end
   told[place] = {first, later}
   -- It may never hear of this: what it was told before holds until it says that it has.
   stored[place] = {math.max(first, have[1]), math.max(later, have[2])}
