@@ -40,7 +40,6 @@ from .events import (
     RequestEvent,
     VoteEvent,
 )
-from .iteration import iterate
 from .models import (
     Announcement,
     Bot,
@@ -57,7 +56,8 @@ from .models import (
     Vote,
     VoteStatus,
 )
-from .operators import map_async, of_type
+from .streams.iterate import iterate
+from .streams.operators import map_async, of_type
 
 if TYPE_CHECKING:
     from . import sandbox, votes, widgets

@@ -18,11 +18,11 @@ from .api.arguments import Seconds, seconds
 from .api.retries import pause_between_rounds
 from .errors import ClientClosed, ToppyError
 from .events import AutopostEvent, AutopostFailed, EventStream
-from .home import Home, running_loop
-from .hot import HotStream
 from .models import BotStatsPayload
-from .observables import Endless
 from .posting import Poster, Samples
+from .streams.base import Endless
+from .streams.hot import HotStream
+from .streams.loop import Home, running_loop
 
 __all__ = ["Autopost", "PostTo"]
 

@@ -24,7 +24,6 @@ from .autopost import Autopost, PostTo
 from .bots import Host
 from .errors import ClientClosed
 from .events import EventStream
-from .home import ELSEWHERE, Home, running_loop
 from .models import (
     Bot,
     BotSearchResults,
@@ -49,7 +48,8 @@ from .options import (
 )
 from .posting import Poster
 from .project import ProjectAPI, history_reader
-from .streams import Call, Paged, Poll
+from .streams.cold import Call, Paged, Poll
+from .streams.loop import ELSEWHERE, Home, running_loop
 from .votes.polling import Poller
 
 if TYPE_CHECKING:

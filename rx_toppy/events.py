@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from .home import Home
-from .hot import HotStream
 from .models import BotStatsPayload, Vote
+from .streams.hot import HotStream
+from .streams.loop import Home
 
 __all__ = [
     "AutopostEvent",

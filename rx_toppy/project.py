@@ -14,10 +14,10 @@ from .api.history import History, VotesPage
 from .api.responses import HTML
 from .api.transport import Transport
 from .errors import NotFound
-from .home import Home
 from .models import Announcement, Project, Vote, VoteStatus
 from .posting import post_samples
-from .streams import Call, Paged
+from .streams.cold import Call, Paged
+from .streams.loop import Home
 
 __all__ = ["ProjectAPI", "Sample", "history_reader"]
 

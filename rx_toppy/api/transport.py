@@ -23,7 +23,7 @@ from yarl import URL
 
 from ..errors import ClientClosed, ConnectionFailed, InvalidResponse, Ratelimited, ToppyError
 from ..events import EventStream, RequestEvent
-from ..home import Home
+from ..streams.loop import Home
 from .deadlines import Deadlines
 from .gate import Gate
 from .limits import Budget, Ticket

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ..client import TopGG
 from ..listing.asking import client_of
-from ..streams import Call
+from ..streams.cold import Call
 from ..terminal.records import Record, json_line
 from ..terminal.tables import Sheet, show
 from .parsing import VARIABLE, Commands, add_base_url, command, in_our_terms, refuse, token

@@ -20,7 +20,7 @@ from ..client import TopGG
 from ..errors import ToppyError
 from ..events import Event, PostEvent, RequestEvent
 from ..models import Bot, SimpleUser
-from ..operators import map_async, of_type
+from ..streams.operators import map_async, of_type
 from ..terminal.finding import Page, Voted, name_of, new_voters, route_of
 
 __all__ = [

@@ -13,7 +13,7 @@ from ..api.pages import PAGE
 from ..client import TopGG
 from ..events import RequestEvent
 from ..models import Bot
-from ..operators import of_type
+from ..streams.operators import of_type
 from ..terminal.records import BotRecord
 from ..terminal.telling import counted
 from .asking import client_of

@@ -16,7 +16,7 @@ from reactivex import operators as ops
 from ..client import TopGG
 from ..events import PollFailed
 from ..models import Vote
-from ..operators import of_type
+from ..streams.operators import of_type
 from ..terminal.lines import write
 from ..terminal.records import VoteRecord, json_line
 from ..terminal.telling import told

@@ -12,7 +12,7 @@ from typing import cast
 
 from ..client import TopGG
 from ..models import Vote
-from ..streams import Paged
+from ..streams.cold import Paged
 from ..terminal.records import VoteRecord
 from ..terminal.telling import counted
 from .asking import client_of

@@ -10,7 +10,7 @@ from typing import Any
 
 from reactivex import Observable, abc
 
-from ..home import running_loop
+from ..streams.loop import running_loop
 
 __all__ = ["checked_function", "checked_loop", "checked_observable", "needed"]
 

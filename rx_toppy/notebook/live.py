@@ -15,7 +15,7 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
 from ..api.arguments import Seconds
 from ..api.arguments import seconds as seconds_of
-from ..home import running_loop
+from ..streams.loop import running_loop
 from .checks import checked_function, checked_loop, checked_observable
 from .output import Output, muted, with_note
 from .stopping import Stops, ended

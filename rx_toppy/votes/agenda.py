@@ -17,8 +17,8 @@ from reactivex.scheduler import TimeoutScheduler, VirtualTimeScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from ..api.arguments import Seconds, seconds
-from ..home import running_loop
 from ..models import Vote
+from ..streams.loop import running_loop
 
 __all__ = ["Agenda", "Operator", "OverTime", "over_time", "span"]
 

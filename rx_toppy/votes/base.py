@@ -17,11 +17,11 @@ from reactivex import Observable, abc
 from ..api.arguments import Seconds, count, seconds
 from ..api.content import aware_datetime
 from ..errors import InboxError
-from ..home import Home
-from ..iteration import iterate
 from ..models import Vote
 from ..models.displayed import Listed
-from ..streams import Call, Paged, Poll
+from ..streams.cold import Call, Paged, Poll
+from ..streams.iterate import iterate
+from ..streams.loop import Home
 from .counting import Standing
 from .feeding import Feed
 from .handling import DeadLetter, Handler, Handling, Outcome

@@ -10,10 +10,10 @@ from typing import Any
 
 from reactivex import abc
 
-from ..home import Home, running_loop
-from ..hot import HotStream
 from ..models import Vote
-from ..observables import Endless
+from ..streams.base import Endless
+from ..streams.hot import HotStream
+from ..streams.loop import Home, running_loop
 
 __all__ = ["Feed"]
 

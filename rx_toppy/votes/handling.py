@@ -13,8 +13,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
-from ..iteration import Bell
 from ..models import Vote
+from ..streams.backpressure import Bell
 
 __all__ = ["DeadLetter", "Handler", "Handling", "InHand", "Outcome", "said"]
 

@@ -28,10 +28,10 @@ from ..errors import (
     TopGGServerError,
 )
 from ..events import EventStream, PollFailed
-from ..home import Home
-from ..iteration import iterate
 from ..models import SimpleUser, Vote
-from ..streams import Cold
+from ..streams.cold import Cold
+from ..streams.iterate import iterate
+from ..streams.loop import Home
 
 __all__ = ["Poller", "Result"]
 

@@ -12,8 +12,8 @@ from reactivex import Observable
 
 from ..api.arguments import Seconds
 from ..events import VoteEvent
-from ..home import Home
-from ..hot import HotStream
+from ..streams.hot import HotStream
+from ..streams.loop import Home
 from .base import Inbox
 from .feeding import Feed
 from .inbox import VoteInbox

@@ -24,9 +24,9 @@ from multidict import istr
 
 from ..api.arguments import Seconds, count, seconds
 from ..events import VoteEvent
-from ..home import Home
-from ..hot import CountedStream, HotStream
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
+from ..streams.hot import CountedStream, HotStream
+from ..streams.loop import Home
 from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at, signing_key
 from .identity import AROUND
 from .listening import listen, stop_listening

@@ -15,7 +15,7 @@ from ..client import TopGG
 from ..errors import Forbidden
 from ..events import Event, PollFailed, RequestEvent
 from ..models import Bot, BotStats, SimpleUser
-from ..operators import of_type
+from ..streams.operators import of_type
 from ..terminal.board import BUDGET, MINUTE
 from ..terminal.finding import Page, Voted, name_of, new_voters
 

@@ -17,7 +17,7 @@ from ...bots import Census, StandaloneBot
 from ...client import TopGG
 from ...errors import ToppyError
 from ...events import Event
-from ...operators import map_async
+from ...streams.operators import map_async
 from ...terminal.board import BUDGET
 from .. import SEED
 from ..pipelines import BUDGET_EVERY, POST_EVERY, growing

@@ -17,18 +17,18 @@ from typing import Any, Generic, TypeVar
 
 from reactivex import abc
 
-from .errors import ClientClosed
-from .home import Home, running_loop
-from .iteration import demand
-from .models.displayed import Listed
-from .observables import Endless, Ours, callbacks_of
+from ..errors import ClientClosed
+from ..models.displayed import Listed
+from .backpressure import demand
+from .base import Endless, Ours, callbacks_of
+from .loop import Home, running_loop
 
 __all__ = ["Call", "Items", "Paged", "Poll"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-log = logging.getLogger("rx_toppy.streams")
+log = logging.getLogger("rx_toppy.streams.cold")
 
 NOTHING: Any = object()
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from reactivex import Observable, abc
 
-from .iteration import iterate
+from .iterate import iterate
 
 __all__ = ["Endless", "Ours", "callbacks_of"]
 

@@ -11,14 +11,14 @@ from typing import Any, Generic, TypeVar
 from reactivex import abc
 from reactivex.subject import Subject
 
-from .home import Home
-from .observables import Endless, callbacks_of
+from .base import Endless, callbacks_of
+from .loop import Home
 
 __all__ = ["CountedStream", "HotStream"]
 
 T = TypeVar("T")
 
-log = logging.getLogger("rx_toppy.streams")
+log = logging.getLogger("rx_toppy.streams.cold")
 
 _END = object()
 

@@ -12,14 +12,14 @@ from reactivex import Observable, abc
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from .api.arguments import count
-from .errors import BufferOverflow
-from .home import running_loop
-from .iteration import Bell, demand
+from ..api.arguments import count
+from ..errors import BufferOverflow
+from .backpressure import Bell, demand
+from .loop import running_loop
 
 __all__ = ["map_async", "of_type"]
 
-log = logging.getLogger("rx_toppy.operators")
+log = logging.getLogger("rx_toppy.streams.operators")
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from .errors import ClientClosed
+from ..errors import ClientClosed
 
 __all__ = ["ELSEWHERE", "Home", "running_loop"]
 
