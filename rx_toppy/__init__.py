@@ -15,8 +15,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import errors, models
-from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
-from .bots import StandaloneBot
+from .api.rate_limits import DEFAULT_RATE_LIMITS, RateLimit
+from .bot import StandaloneBot
 from .client import TopGG, __version__
 from .errors import (
     BufferOverflow,

@@ -14,12 +14,12 @@ from typing import Literal
 
 from reactivex import abc
 
-from .api.arguments import Seconds, seconds
 from .api.retries import pause_between_rounds
+from .arguments import Seconds, seconds
 from .errors import ClientClosed, ToppyError
 from .events import AutopostEvent, AutopostFailed, EventStream
 from .models import BotStatsPayload
-from .posting import Poster, Samples
+from .stats import Poster, Samples
 from .streams.base import Endless
 from .streams.hot import HotStream
 from .streams.loop import Home, running_loop

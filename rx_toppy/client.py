@@ -15,13 +15,13 @@ import aiohttp
 from reactivex import Observable
 
 from .api import routes
-from .api.arguments import Seconds, UserLike, count, seconds, snowflake
-from .api.gate import Gate
-from .api.limits import DEFAULT_RATE_LIMITS, RateLimit
-from .api.pages import PAGE, all_bots
+from .api.pagination import PAGE, all_bots
+from .api.rate_limiter import Gate
+from .api.rate_limits import DEFAULT_RATE_LIMITS, RateLimit
 from .api.transport import Transport
+from .arguments import Seconds, UserLike, count, seconds, snowflake
 from .autopost import Autopost, PostTo
-from .bots import Host
+from .bot import Host
 from .errors import ClientClosed
 from .events import EventStream
 from .models import (
@@ -46,11 +46,11 @@ from .options import (
     search_of,
     shown,
 )
-from .posting import Poster
+from .polling import Poller
 from .project import ProjectAPI, history_reader
+from .stats import Poster
 from .streams.cold import Call, Paged, Poll
 from .streams.loop import ELSEWHERE, Home, running_loop
-from .votes.polling import Poller
 
 if TYPE_CHECKING:
     from .cluster import RedisCluster

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from .api.limits import RateLimit
+from .api.rate_limits import RateLimit
 
 if TYPE_CHECKING:
     from .cluster import RedisCluster

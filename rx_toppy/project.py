@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from .api import content as checks
+from .api import payloads as checks
 from .api import routes
-from .api.arguments import UserLike, snowflake
-from .api.history import History, VotesPage
 from .api.responses import HTML
 from .api.transport import Transport
+from .api.vote_history import History, VotesPage
+from .arguments import UserLike, snowflake
 from .errors import NotFound
 from .models import Announcement, Project, Vote, VoteStatus
-from .posting import post_samples
+from .stats import post_samples
 from .streams.cold import Call, Paged
 from .streams.loop import Home
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from .api.arguments import UserLike, snowflake
+from .arguments import UserLike, snowflake
 
 __all__ = [
     "ColorOptions",

@@ -577,7 +577,7 @@ async def test_v1_samples_a_beat_that_passes_while_a_try_is_under_way(
 @virtual
 async def test_v1_drops_the_oldest_when_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept is bounded: the oldest samples are dropped, and counted."""
-    monkeypatch.setattr("rx_toppy.posting.MOST_KEPT", 3)
+    monkeypatch.setattr("rx_toppy.stats.MOST_KEPT", 3)
     async with v1_scene(fault.rate_limited(3600)) as it:
         it.client.autopost.start()
         await asyncio.sleep(3601)

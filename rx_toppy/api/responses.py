@@ -31,7 +31,7 @@ from ..errors import (
 )
 from ..models import Bot
 from ..models.fields import Id, IdText, digits
-from .limits import LONGEST_BLOCK
+from .rate_limits import LONGEST_BLOCK
 
 __all__ = ["HTML", "Decoder", "failure", "refuse_page", "retry_after", "said", "without"]
 

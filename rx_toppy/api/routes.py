@@ -19,8 +19,8 @@ from ..models import (
     User,
     VoteStatus,
 )
-from .history import VotesPage
 from .responses import Decoder
+from .vote_history import VotesPage
 
 __all__ = [
     "ANNOUNCE",

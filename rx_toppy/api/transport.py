@@ -24,12 +24,12 @@ from yarl import URL
 from ..errors import ClientClosed, ConnectionFailed, InvalidResponse, Ratelimited, ToppyError
 from ..events import EventStream, RequestEvent
 from ..streams.loop import Home
-from .deadlines import Deadlines
-from .gate import Gate
-from .limits import Budget, Ticket
+from .rate_limiter import Gate
+from .rate_limits import Budget, Ticket
 from .responses import failure, refuse_page, without
 from .retries import pause_before_retry
 from .routes import Request, Route
+from .timeouts import Deadlines
 
 __all__ = ["Transport", "Usage"]
 

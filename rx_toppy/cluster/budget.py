@@ -16,8 +16,8 @@ from hashlib import sha256
 from itertools import chain, count
 from typing import Any
 
-from ..api.gate import Waiter
-from ..api.limits import GIVEN_UP, RateLimit
+from ..api.rate_limiter import Waiter
+from ..api.rate_limits import GIVEN_UP, RateLimit
 from .lanes import Asker, Lane, Lanes, Place
 from .link import ANSWER, LONGEST, Link, RedisAway
 from .share import Aside, Share

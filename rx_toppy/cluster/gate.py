@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from ..api.gate import Gate, Waiter
-from ..api.limits import Budget, RateLimit, Ticket
+from ..api.rate_limiter import Gate, Waiter
+from ..api.rate_limits import Budget, RateLimit, Ticket
 from .budget import SharedBudget
 from .lanes import Place
 

@@ -46,8 +46,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
-from ..api.arguments import Seconds, seconds
 from ..api.retries import backoff
+from ..arguments import Seconds, seconds
 from ..models import Vote
 from ..votes import processing
 from ..votes.base import Inbox

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..api.gate import Waiter
+from ..api.rate_limiter import Waiter
 from .share import Share
 
 __all__ = ["Asker", "Lane", "Lanes", "Place"]

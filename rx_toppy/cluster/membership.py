@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ..api.limits import Budget, RateLimit
+from ..api.rate_limits import Budget, RateLimit
 from ..api.transport import Transport
 from ..autopost import Autopost
-from ..bots import Census, Host
+from ..bot import Census, Host
 from ..errors import ClientClosed
 from ..events import EventStream
 from .budget import SharedBudget

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..api.transport import Transport
-from ..bots import Census, Host
+from ..bot import Census, Host
 from ..events import EventStream
 from ..models import BotStatsPayload
-from ..posting import Poster, Samples
+from ..stats import Poster, Samples
 from .roll import Roll
 
 __all__ = ["ClusterPoster"]

@@ -9,9 +9,9 @@ from functools import partial
 from hashlib import sha256
 from secrets import token_hex
 
-from ..api.arguments import Seconds, seconds
-from ..api.limits import RateLimit
-from ..bots import Host
+from ..api.rate_limits import RateLimit
+from ..arguments import Seconds, seconds
+from ..bot import Host
 from .budget import SILENCE
 from .link import Link, checked_redis_url, shown_redis_url
 from .membership import Membership

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..bots import Census, Host
+from ..bot import Census, Host
 from ..errors import ToppyError
 from .link import LONGEST, Link, RedisAway
 

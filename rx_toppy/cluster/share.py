@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from ..api.limits import RateLimit, Window
+from ..api.rate_limits import RateLimit, Window
 
 __all__ = ["Aside", "Share"]
 

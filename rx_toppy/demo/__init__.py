@@ -11,7 +11,7 @@ import reactivex as rx
 from reactivex import Observable, abc
 
 from .. import terminal
-from ..bots import StandaloneBot
+from ..bot import StandaloneBot
 from ..client import TopGG
 from ..events import Event
 from ..sandbox import Sandbox

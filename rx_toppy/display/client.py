@@ -23,7 +23,7 @@ from .look import (
 from .markup import Element, Node
 
 if TYPE_CHECKING:
-    from ..api.limits import Budget
+    from ..api.rate_limits import Budget
     from ..api.transport import Usage
     from ..autopost import Autopost
     from ..events import PostEvent

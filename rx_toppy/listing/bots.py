@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, cast
 
-from ..api.limits import DEFAULT_RATE_LIMITS
-from ..api.pages import PAGE
+from ..api.pagination import PAGE
+from ..api.rate_limits import DEFAULT_RATE_LIMITS
 from ..client import TopGG
 from ..events import RequestEvent
 from ..models import Bot

@@ -6,8 +6,8 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from ..api.arguments import seconds
-from ..api.limits import RateLimit
+from ..api.rate_limits import RateLimit
+from ..arguments import seconds
 from ..events import RequestEvent
 
 __all__ = ["Pace"]

@@ -13,8 +13,8 @@ from reactivex import Observable
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from ..api.arguments import Seconds
-from ..api.arguments import seconds as seconds_of
+from ..arguments import Seconds
+from ..arguments import seconds as seconds_of
 from ..streams.loop import running_loop
 from .checks import checked_function, checked_loop, checked_observable
 from .output import Output, muted, with_note

@@ -13,8 +13,8 @@ from reactivex import Observable
 from reactivex.scheduler import VirtualTimeScheduler
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from ..api.arguments import Seconds
-from ..api.arguments import seconds as seconds_of
+from ..arguments import Seconds
+from ..arguments import seconds as seconds_of
 from .checks import checked_function, checked_loop, checked_observable
 from .diagram import draw
 from .fields import label_of

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from reactivex import Observable
 
-from ..api.arguments import Seconds, count
-from ..api.arguments import seconds as seconds_of
+from ..arguments import Seconds, count
+from ..arguments import seconds as seconds_of
 from .checks import checked_loop, checked_observable, needed
 from .live import Live
 from .pictures import COLOURS, GREY, Picture, new_figure

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from reactivex import Observable
 
-from ..api.arguments import Seconds, count
+from ..arguments import Seconds, count
 from ..display.look import Column, panel
 from ..display.look import table as table_of
 from ..display.text import shorten

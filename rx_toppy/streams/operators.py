@@ -12,7 +12,7 @@ from reactivex import Observable, abc
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from ..api.arguments import count
+from ..arguments import count
 from ..errors import BufferOverflow
 from .backpressure import Bell, demand
 from .loop import running_loop

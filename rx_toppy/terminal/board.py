@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from ..api.limits import DEFAULT_RATE_LIMITS
+from ..api.rate_limits import DEFAULT_RATE_LIMITS
 from ..events import AutopostFailed, Event, PollFailed, RequestEvent
 from ..models import Bot
 from .finding import Page, Voted, route_of

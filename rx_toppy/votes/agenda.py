@@ -16,7 +16,7 @@ from reactivex.disposable import CompositeDisposable, SerialDisposable
 from reactivex.scheduler import TimeoutScheduler, VirtualTimeScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
-from ..api.arguments import Seconds, seconds
+from ..arguments import Seconds, seconds
 from ..models import Vote
 from ..streams.loop import running_loop
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from reactivex import Observable, abc
 
-from ..api.arguments import Seconds, count, seconds
-from ..api.content import aware_datetime
+from ..api.payloads import aware_datetime
+from ..arguments import Seconds, count, seconds
 from ..errors import InboxError
 from ..models import Vote
 from ..models.displayed import Listed

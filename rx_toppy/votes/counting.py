@@ -12,7 +12,7 @@ import reactivex
 from reactivex import Observable, abc
 from reactivex import operators as ops
 
-from ..api.arguments import Seconds, count
+from ..arguments import Seconds, count
 from ..models import Vote
 from .agenda import Operator, OverTime, over_time, span
 

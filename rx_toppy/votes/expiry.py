@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from reactivex import abc
 
-from ..api.arguments import Seconds
+from ..arguments import Seconds
 from ..models import Vote
 from .agenda import Operator, OverTime, over_time, span
 

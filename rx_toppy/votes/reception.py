@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reactivex import Observable
 
-from ..api.arguments import Seconds
+from ..arguments import Seconds
 from ..events import VoteEvent
 from ..streams.hot import HotStream
 from ..streams.loop import Home

@@ -22,7 +22,7 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from multidict import istr
 
-from ..api.arguments import Seconds, count, seconds
+from ..arguments import Seconds, count, seconds
 from ..events import VoteEvent
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
 from ..streams.hot import CountedStream, HotStream

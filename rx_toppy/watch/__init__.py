@@ -10,8 +10,8 @@ import reactivex as rx
 from reactivex import Observable, abc
 
 from .. import terminal
-from ..api.arguments import UserLike
-from ..bots import StandaloneBot
+from ..arguments import UserLike
+from ..bot import StandaloneBot
 from ..client import TopGG
 from ..events import Event
 from . import recording as recording  # what to write of it

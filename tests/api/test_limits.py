@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rx_toppy import DEFAULT_RATE_LIMITS
-from rx_toppy.api.limits import GIVEN_UP, LONGEST_BLOCK, Limiter, RateLimit, Ticket
+from rx_toppy.api.rate_limits import GIVEN_UP, LONGEST_BLOCK, Limiter, RateLimit, Ticket
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from rx_toppy.bots import Host
+from rx_toppy.bot import Host
 
 from .measuring import Bench, Goal, Growth, Run
 

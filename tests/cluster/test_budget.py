@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from rx_toppy import RateLimit
-from rx_toppy.api.gate import Waiter
+from rx_toppy.api.rate_limiter import Waiter
 from rx_toppy.cluster import budget as budget_module
 from rx_toppy.cluster import link as link_module
 from rx_toppy.cluster.budget import SharedBudget

@@ -18,7 +18,7 @@ import reactivex as rx
 from reactivex import operators as ops
 from rich.cells import cell_len
 
-from rx_toppy.api.limits import Budget
+from rx_toppy.api.rate_limits import Budget
 from rx_toppy.cli import main
 from rx_toppy.demo.cluster.board import Board
 from rx_toppy.demo.cluster.events import Away, Hosts, Met, Missing, Posts, Total

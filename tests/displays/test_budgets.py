@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rx_toppy.api.limits import Limiter, RateLimit, Ticket
+from rx_toppy.api.rate_limits import Limiter, RateLimit, Ticket
 
 # Times are multiples of a power of two, so that sums of them are exact.
 moments = st.integers(0, 80).map(lambda n: n / 8)

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from rx_toppy import RateLimit, Ratelimited
-from rx_toppy.api.limits import GIVEN_UP, LONGEST_BLOCK
+from rx_toppy.api.rate_limits import GIVEN_UP, LONGEST_BLOCK
 
 # For a machine that takes its time, and on one that does.
 unhurried = settings(deadline=None, suppress_health_check=list(HealthCheck))

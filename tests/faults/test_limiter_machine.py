@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from rx_toppy import ClientClosed, RateLimit, Ratelimited
-from rx_toppy.api.gate import Gate
-from rx_toppy.api.limits import Ticket
+from rx_toppy.api.rate_limiter import Gate
+from rx_toppy.api.rate_limits import Ticket
 
 from .machines import Asked, Books, StillLoop, unhurried
 

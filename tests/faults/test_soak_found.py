@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 
 from rx_toppy import RateLimit, StandaloneBot, TopGG, Vote, VoteWebhook, receive_votes
-from rx_toppy.api.limits import Limiter
+from rx_toppy.api.rate_limits import Limiter
 
 
 async def handler(_: Vote) -> None:

@@ -16,7 +16,7 @@ from reactivex.disposable import Disposable
 from reactivex.subject import Subject
 
 from rx_toppy import BufferOverflow, RequestEvent, TopGG, TopGGServerError, iterate, of_type
-from rx_toppy.api.pages import DEEPEST
+from rx_toppy.api.pagination import DEEPEST
 from tests.standin import StandIn, hang, status
 
 from .conftest import NewClient

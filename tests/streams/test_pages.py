@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reactivex import operators as ops
 
 from rx_toppy import Bot, InvalidResponse, TopGG, TopGGServerError
-from rx_toppy.api.pages import DEEPEST, PAGE, Depth
+from rx_toppy.api.pagination import DEEPEST, PAGE, Depth
 from tests.standin import Answer, Seen, StandIn, delay, hang, ok, status, wait
 
 from .conftest import NewClient, virtual

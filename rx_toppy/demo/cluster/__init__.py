@@ -10,7 +10,7 @@ from reactivex import Observable, abc
 from reactivex import operators as ops
 
 from ... import terminal
-from ...bots import StandaloneBot
+from ...bot import StandaloneBot
 from ...client import TopGG
 from ...cluster import RedisCluster
 from ...cluster.link import shown_redis_url

@@ -12,8 +12,8 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex import operators as ops
 
-from ...api.limits import Budget
-from ...bots import Census, StandaloneBot
+from ...api.rate_limits import Budget
+from ...bot import Census, StandaloneBot
 from ...client import TopGG
 from ...errors import ToppyError
 from ...events import Event

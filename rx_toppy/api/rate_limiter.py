@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from ..errors import ClientClosed, Ratelimited
-from .limits import Budget, Limiter, RateLimit, Ticket
+from .rate_limits import Budget, Limiter, RateLimit, Ticket
 
 __all__ = ["Gate"]
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from .api import routes
-from .api.content import BATCH, timestamp
+from .api.payloads import BATCH, timestamp
 from .api.transport import Transport
-from .bots import Census, Host
+from .bot import Census, Host
 from .errors import ToppyError
 from .events import EventStream, PostEvent
 from .models import BotStatsPayload

@@ -18,14 +18,14 @@ from typing import Any
 
 import msgspec
 
-from .api.arguments import UserLike, count, snowflake
 from .api.transport import Transport
+from .arguments import UserLike, count, snowflake
 from .errors import ToppyError
 from .models import BotStatsPayload
 
 __all__ = ["Census", "Host", "StandaloneBot"]
 
-log = logging.getLogger("rx_toppy.bots")
+log = logging.getLogger("rx_toppy.bot")
 
 Number = int | Callable[[], int]
 Numbers = Sequence[int] | Callable[[], Sequence[int]]

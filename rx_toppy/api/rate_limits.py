@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from .arguments import Seconds, count, seconds
+from ..arguments import Seconds, count, seconds
 
 __all__ = ["DEFAULT_RATE_LIMITS", "Budget", "Limiter", "RateLimit", "Ticket"]
 

@@ -18,7 +18,7 @@ import msgspec
 from ..errors import InvalidResponse
 from ..models import Vote
 from ..models.fields import IdText, Text, Whole, aware, digits
-from .content import timestamp
+from .payloads import timestamp
 
 __all__ = ["FetchVotes", "History", "VotesPage"]
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
-from .arguments import count
+from ..arguments import count
 
 __all__ = [
     "BATCH",

@@ -17,21 +17,15 @@ from typing import Any, TypeVar
 
 from reactivex import Observable
 
-from ..api.history import History
-from ..api.retries import pause_between_rounds
-from ..api.transport import Transport
-from ..errors import (
-    ClientClosed,
-    ConnectionFailed,
-    InvalidResponse,
-    Ratelimited,
-    TopGGServerError,
-)
-from ..events import EventStream, PollFailed
-from ..models import SimpleUser, Vote
-from ..streams.cold import Cold
-from ..streams.iterate import iterate
-from ..streams.loop import Home
+from .api.retries import pause_between_rounds
+from .api.transport import Transport
+from .api.vote_history import History
+from .errors import ClientClosed, ConnectionFailed, InvalidResponse, Ratelimited, TopGGServerError
+from .events import EventStream, PollFailed
+from .models import SimpleUser, Vote
+from .streams.cold import Cold
+from .streams.iterate import iterate
+from .streams.loop import Home
 
 __all__ = ["Poller", "Result"]
 
