@@ -34,7 +34,7 @@ from .models import (
     User,
     Vote,
 )
-from .models.displayed import Listed
+from .models.html_repr import Listed
 from .options import (
     Search,
     checked_cluster,

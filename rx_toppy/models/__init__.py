@@ -6,8 +6,13 @@ ones at any time: whatever is missing, null or malformed is None, or empty for a
 """
 
 from .bots import Bot, BotSearchResults
-from .integrations import IntegrationCreated, IntegrationDeleted, IntegrationReply
-from .projects import Announcement, Project
+from .projects import (
+    Announcement,
+    IntegrationCreated,
+    IntegrationDeleted,
+    IntegrationReply,
+    Project,
+)
 from .stats import BotStats, BotStatsPayload
 from .users import IndividualUserVoteResult, SimpleUser, Socials, User
 from .votes import Vote, VoteSource, VoteStatus

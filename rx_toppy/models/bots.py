@@ -9,7 +9,6 @@ from typing import Any, overload
 import msgspec
 from msgspec import field
 
-from .displayed import Displayed
 from .fields import (
     Id,
     IdTexts,
@@ -22,6 +21,7 @@ from .fields import (
     digits,
     short_repr,
 )
+from .html_repr import Displayed
 
 __all__ = ["Bot", "BotSearchResults"]
 

@@ -7,8 +7,8 @@ from typing import TypedDict
 import msgspec
 from msgspec import field
 
-from .displayed import Displayed
 from .fields import Whole, short_repr
+from .html_repr import Displayed
 
 __all__ = ["BotStats", "BotStatsPayload", "StatsDict"]
 

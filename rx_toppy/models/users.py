@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from .displayed import Displayed
 from .fields import Id, Text, UserCache, avatar_url, short_repr
+from .html_repr import Displayed
 
 __all__ = ["IndividualUserVoteResult", "SimpleUser", "Socials", "User"]
 

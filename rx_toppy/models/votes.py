@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import field
 
-from .displayed import Displayed
 from .fields import Text, UserCache, Whole, aware, short_repr
+from .html_repr import Displayed
 
 __all__ = ["Vote", "VoteSource", "VoteStatus"]
 

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import abc
 
 from ..errors import ClientClosed
-from ..models.displayed import Listed
+from ..models.html_repr import Listed
 from .backpressure import demand
 from .base import Endless, Ours, callbacks_of
 from .loop import Home, running_loop

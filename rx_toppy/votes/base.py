@@ -18,7 +18,7 @@ from ..api.payloads import aware_datetime
 from ..arguments import Seconds, count, seconds
 from ..errors import InboxError
 from ..models import Vote
-from ..models.displayed import Listed
+from ..models.html_repr import Listed
 from ..streams.cold import Call, Paged, Poll
 from ..streams.iterate import iterate
 from ..streams.loop import Home
