@@ -34,7 +34,7 @@ from .models import (
     User,
     Vote,
 )
-from .models.html_repr import Listed
+from .models.html_repr import Listed, load_display
 from .options import (
     Search,
     checked_cluster,
@@ -628,10 +628,7 @@ class TopGG:
         return f"<TopGG for {self._host.bot!r}: {state}, {self._autopost!r}>"
 
     def _repr_html_(self) -> str:
-        # Loaded when it is needed, which most programs never do.
-        from .display.client import state
-
-        html = state(
+        html: str = load_display().client_html(
             self._host.bot,
             is_closed=self._home.closed,
             usage=self._transport.usage(),
@@ -639,7 +636,7 @@ class TopGG:
             last_post=self._poster.last,
             now=self._home.clock(),
         )
-        return str(html)
+        return html
 
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)  # none where it could not be made

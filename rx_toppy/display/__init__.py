@@ -9,11 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from . import bots, projects, stats, users, votes
-from .look import ROWS, Column, heading, listing, muted, panel
-from .markup import Element, Node
+from ..client import TopGG
+from ..models import (
+    Bot,
+    BotSearchResults,
+    BotStats,
+    BotStatsPayload,
+    IndividualUserVoteResult,
+    Project,
+    SimpleUser,
+    User,
+    Vote,
+    VoteStatus,
+)
+from ..votes.counting import Standing
+from ..votes.records import DeadLetter
+from . import cards
+from .client import client_html
+from .html import Element, Node
+from .style import ROWS, Column, heading, listing, muted, panel
 
-__all__ = ["html_of"]
+__all__ = ["client_html", "html_of"]
 
 # So many are shown of a list of what makes no table.
 STACKED = 5
@@ -34,20 +50,19 @@ class Kind(NamedTuple):
     row: Row | None = None
 
 
-# By name, for the models are above this.
-KINDS = {
-    "Bot": Kind(bots.card, "bot", bots.BOT_COLUMNS, bots.bot_row),
-    "BotSearchResults": Kind(bots.search),
-    "BotStats": Kind(stats.as_known),
-    "BotStatsPayload": Kind(stats.as_posted),
-    "DeadLetter": Kind(votes.letter, "dead letter", votes.LETTER_COLUMNS, votes.letter_row),
-    "IndividualUserVoteResult": Kind(users.has_voted),
-    "Project": Kind(projects.page),
-    "SimpleUser": Kind(users.voter, "voter", users.USER_COLUMNS, users.voter_row),
-    "Standing": Kind(votes.standing, "voter", votes.STANDING_COLUMNS, votes.standing_row),
-    "User": Kind(users.profile, "user", users.USER_COLUMNS, users.profile_row),
-    "Vote": Kind(votes.one, "vote", votes.VOTE_COLUMNS, votes.vote_row),
-    "VoteStatus": Kind(votes.status),
+KINDS: dict[type, Kind] = {
+    Bot: Kind(cards.card, "bot", cards.BOT_COLUMNS, cards.bot_row),
+    BotSearchResults: Kind(cards.search),
+    BotStats: Kind(cards.as_known),
+    BotStatsPayload: Kind(cards.as_posted),
+    DeadLetter: Kind(cards.letter, "dead letter", cards.LETTER_COLUMNS, cards.letter_row),
+    IndividualUserVoteResult: Kind(cards.has_voted),
+    Project: Kind(cards.page),
+    SimpleUser: Kind(cards.voter, "voter", cards.USER_COLUMNS, cards.voter_row),
+    Standing: Kind(cards.standing, "voter", cards.STANDING_COLUMNS, cards.standing_row),
+    User: Kind(cards.profile, "user", cards.USER_COLUMNS, cards.profile_row),
+    Vote: Kind(cards.one, "vote", cards.VOTE_COLUMNS, cards.vote_row),
+    VoteStatus: Kind(cards.status),
 }
 
 
@@ -66,7 +81,7 @@ def html_of(model: Any, images: bool = False) -> str:
     """
     if isinstance(model, (list, tuple)):
         return str(_many(model, images=images))
-    if _name(model) == "TopGG":  # which knows itself best, and has no pictures
+    if isinstance(model, TopGG):  # which knows itself best, and has no pictures
         return str(model._repr_html_())
     return str(_kind_of(model).one(model, images=images))
 
@@ -87,14 +102,7 @@ def _many(models: Sequence[Any], *, images: bool) -> Element:
 
 
 def _kind_of(model: object) -> Kind:
-    kind = KINDS.get(_name(model))
-    if kind is None:
-        raise TypeError(f"there is no display for {type(model).__name__}")
-    return kind
-
-
-def _name(model: object) -> str:
-    """What a model is called here, or what it was derived from; Discord's own have a `User` too."""
-    here = __name__.partition(".")[0]
-    names = (c.__name__ for c in type(model).__mro__ if c.__module__.partition(".")[0] == here)
-    return next(names, "")
+    for kind in type(model).__mro__:
+        if kind in KINDS:
+            return KINDS[kind]
+    raise TypeError(f"there is no display for {type(model).__name__}")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from .look import (
+from ..api.rate_limits import Budget
+from ..api.transport import Usage
+from ..autopost import Autopost
+from ..events import PostEvent
+from .html import Element, Node
+from .style import (
     Column,
     badge,
     duration,
@@ -20,15 +25,6 @@ from .look import (
     quoted,
     spaced,
 )
-from .markup import Element, Node
-
-if TYPE_CHECKING:
-    from ..api.rate_limits import Budget
-    from ..api.transport import Usage
-    from ..autopost import Autopost
-    from ..events import PostEvent
-
-__all__ = ["state"]
 
 LONGEST_NAME = 40
 LONGEST_PREFIX = 40
@@ -41,7 +37,7 @@ LIMIT_COLUMNS = (
 )
 
 
-def state(
+def client_html(
     bot: Any,
     *,
     is_closed: bool,
@@ -49,11 +45,11 @@ def state(
     autopost: Autopost,
     last_post: PostEvent | None,
     now: datetime,
-) -> Element:
+) -> str:
     """A client as it is at a moment, `now`."""
     rows = [_limit(budget, usage, now) for budget in usage.budgets[:LIMITS]]
     failed = muted(f"({number(usage.failed)} failed)") if usage.failed else None
-    return panel(
+    shown = panel(
         heading(
             Element("strong", "TopGG"),
             *_who(bot),
@@ -70,6 +66,7 @@ def state(
         ),
         *([] if is_closed else listing(LIMIT_COLUMNS, rows, len(usage.budgets))),
     )
+    return str(shown)
 
 
 def _who(bot: Any) -> list[Node]:

@@ -1,12 +1,18 @@
-"""What makes models, and lists of them, show themselves in notebooks."""
+"""What makes models, lists of them, and a client show themselves in notebooks."""
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TypeVar
 
-__all__ = ["Displayed", "Listed"]
-
 T = TypeVar("T")
+
+
+def load_display() -> ModuleType:
+    """Import `rx_toppy.display`, which is above all that it shows, and which most never need."""
+    from .. import display
+
+    return display
 
 
 class Displayed:
@@ -15,10 +21,8 @@ class Displayed:
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        # Loaded when it is needed, which most programs never do.
-        from ..display import html_of
-
-        return html_of(self)
+        html: str = load_display().html_of(self)
+        return html
 
 
 class Listed(list[T]):
@@ -27,9 +31,8 @@ class Listed(list[T]):
     __slots__ = ()
 
     def _repr_html_(self) -> str | None:
-        from ..display import html_of
-
         try:
-            return html_of(self)
+            html: str = load_display().html_of(self)
         except TypeError:  # something else was put into it: then its repr has to do
             return None
+        return html

@@ -11,8 +11,6 @@ from msgspec import field
 from .fields import Id, Text, TextItems, Whole, aware, short_repr
 from .html_repr import Displayed
 
-__all__ = ["Announcement", "Project"]
-
 
 class Project(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """A bot, server or game as top.gg's v1 API has it. Any attribute but `id` may be None.
@@ -73,9 +71,6 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return short_repr(self, "title", "created_at")
-
-
-__all__ = ["IntegrationCreated", "IntegrationDeleted", "IntegrationReply"]
 
 
 class IntegrationCreated(msgspec.Struct, frozen=True, kw_only=True):

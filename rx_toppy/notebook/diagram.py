@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..display.text import shorten
+from ..display.html import shorten
 from .checks import needed
 from .lanes import BEAD, MARBLE, Crowd, Lane, Mark, Place, arrange
 from .pictures import COLOURS, DPI, GREY, RED, any_characters, new_figure

@@ -7,9 +7,9 @@ from contextvars import Context
 from html import escape
 from typing import Any, NamedTuple
 
-from ..display.look import muted as muted_text
-from ..display.look import panel
-from ..display.markup import Element
+from ..display.html import Element
+from ..display.style import muted as muted_text
+from ..display.style import panel
 from .checks import needed
 from .pictures import RED, Picture
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from string import ascii_letters
 
-from ..display.text import shorten
+from ..display.html import shorten
 from .lanes import Lane, Mark
 
 __all__ = ["written"]

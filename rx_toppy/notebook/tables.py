@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from reactivex import Observable
 
 from ..arguments import Seconds, count
-from ..display.look import Column, panel
-from ..display.look import table as table_of
-from ..display.text import shorten
+from ..display.html import shorten
+from ..display.style import Column, panel
+from ..display.style import table as table_of
 from .checks import checked_observable
 from .fields import fields_of, said
 from .live import EVERY, Live

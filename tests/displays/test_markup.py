@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rx_toppy.display.markup import Element
-from rx_toppy.display.urls import Url, web_url
+from rx_toppy.display.html import Element, Url, web_url
 from tests.displays import HOSTILE, Page
 
 anything = st.text(st.characters(exclude_categories=()), max_size=200)

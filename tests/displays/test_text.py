@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rx_toppy.display.text import clean, shorten
+from rx_toppy.display.html import clean, shorten
 from tests.displays import HOSTILE, ZALGO
 
 anything = st.text(st.characters(exclude_categories=()), max_size=200)

@@ -12,9 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from .markup import Element, Node
-from .text import shorten
-from .urls import Url, web_url
+from .html import Element, Node, Url, shorten, web_url
 
 __all__ = [
     "ROWS",
