@@ -14,10 +14,10 @@ Plain functions over observables, for any stream of reactivex. They come with th
 from .frames import to_frame
 from .live import Live, live
 from .marbles import Marbles, Recording, marbles
-from .rates import rate
-from .recording import Record
+from .rate import rate
+from .recorder import Record
 from .showing import show
-from .tables import table
+from .table import table
 
 __all__ = [
     "Live",

@@ -16,9 +16,9 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from ..arguments import Seconds
 from ..arguments import seconds as seconds_of
 from ..streams.loop import running_loop
+from .cells import Stops, ended
 from .checks import checked_function, checked_loop, checked_observable
 from .output import Output, muted, with_note
-from .stopping import Stops, ended
 
 __all__ = ["EVERY", "Live", "View", "live"]
 

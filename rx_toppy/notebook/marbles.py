@@ -15,14 +15,14 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
 from ..arguments import Seconds
 from ..arguments import seconds as seconds_of
+from .cells import ended
 from .checks import checked_function, checked_loop, checked_observable
-from .diagram import draw
 from .fields import label_of
-from .lanes import Lane, Mark
+from .marble_figure import draw
+from .marble_layout import Lane, Mark
+from .marble_text import written
 from .pictures import Picture
-from .recording import Record, Recorder
-from .stopping import ended
-from .strokes import written
+from .recorder import Record, Recorder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

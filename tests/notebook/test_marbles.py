@@ -33,7 +33,7 @@ from rx_toppy import (
     VoteEvent,
 )
 from rx_toppy.notebook import Marbles, marbles
-from rx_toppy.notebook.lanes import arrange
+from rx_toppy.notebook.marble_layout import arrange
 from tests.notebook.test_live import Source
 from tests.virtual import run_virtual
 

@@ -18,7 +18,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from rx_toppy.notebook import rate
-from rx_toppy.notebook.rates import STEPS, SlidingRate, sliding
+from rx_toppy.notebook.rate import STEPS, SlidingRate, sliding
 from tests.notebook.conftest import Page
 from tests.notebook.test_live import ticking
 from tests.virtual import run_virtual

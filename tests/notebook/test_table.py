@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rx_toppy import Bot, BotStatsPayload, NotFound, PostEvent, RequestEvent
 from rx_toppy.notebook import table
-from rx_toppy.notebook.tables import grid
+from rx_toppy.notebook.table import grid
 from tests.notebook.conftest import Page
 from tests.notebook.test_live import Source
 from tests.virtual import run_virtual

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display.html import shorten
 from .checks import needed
-from .lanes import BEAD, MARBLE, Crowd, Lane, Mark, Place, arrange
+from .marble_layout import BEAD, MARBLE, Crowd, Lane, Mark, Place, arrange
 from .pictures import COLOURS, DPI, GREY, RED, any_characters, new_figure
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .recording import Kind
+from .recorder import Kind
 
 __all__ = ["BEAD", "MARBLE", "Crowd", "Lane", "Mark", "Place", "arrange"]
 

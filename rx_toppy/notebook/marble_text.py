@@ -8,7 +8,7 @@ from itertools import groupby
 from string import ascii_letters
 
 from ..display.html import shorten
-from .lanes import Lane, Mark
+from .marble_layout import Lane, Mark
 
 __all__ = ["written"]
 
