@@ -11,8 +11,7 @@ posts, autoposts) flows through one stream that you filter and compose with oper
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import errors, models
 from .api.rate_limits import DEFAULT_RATE_LIMITS, RateLimit
@@ -40,6 +39,7 @@ from .events import (
     RequestEvent,
     VoteEvent,
 )
+from .lazy import lazy_exports
 from .models import (
     Announcement,
     Bot,
@@ -118,11 +118,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Whatever is large, and not used by most, is loaded by those who use it. (The sandbox and the
-    # webhook bring aiohttp's web server along.)
-    if name in ("sandbox", "votes", "widgets"):
-        return importlib.import_module(f".{name}", __name__)
-    if name in ("VoteInbox", "VoteWebhook", "receive_votes"):
-        return getattr(importlib.import_module(".votes", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# What is large and not used by most is loaded by those who use it. (The sandbox and the webhook
+# bring aiohttp's web server along.)
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "sandbox": [],
+        "votes": [],
+        "votes.receive": ["receive_votes"],
+        "votes.sqlite_inbox": ["VoteInbox"],
+        "votes.webhook": ["VoteWebhook"],
+        "widgets": [],
+    },
+)

@@ -56,8 +56,10 @@ from rx_toppy import (
 )
 from rx_toppy.project import ProjectAPI
 from rx_toppy.sandbox import Sandbox, faults
-from rx_toppy.votes import VoteReception, agenda, processing
-from rx_toppy.votes.base import Inbox
+from rx_toppy.votes import VoteReception
+from rx_toppy.votes import sqlite_worker as processing
+from rx_toppy.votes.operators import timed as agenda
+from rx_toppy.votes.sqlite_inbox import Inbox
 from tests.cluster.server import PROGRAM, RedisServer
 from tests.conftest import require
 from tests.virtual import run_virtual

@@ -26,8 +26,9 @@ one is the memory for votes, and then the turns: the core is busy with 15,000 pr
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_exports
 
 if TYPE_CHECKING:
     from .inbox import RedisInbox
@@ -36,15 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Membership", "RedisCluster", "RedisInbox"]
 
-MODULES = {"Membership": "membership", "RedisCluster": "redis_cluster", "RedisInbox": "inbox"}
-
-
-def __getattr__(name: str) -> Any:
-    # Each part is loaded by those who use it.
-    if name in MODULES:
-        return getattr(importlib.import_module(f".{MODULES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {"inbox": ["RedisInbox"], "membership": ["Membership"], "redis_cluster": ["RedisCluster"]},
+)

@@ -49,11 +49,11 @@ from functools import partial
 from ..api.retries import backoff
 from ..arguments import Seconds, seconds
 from ..models import Vote
-from ..votes import processing
-from ..votes.base import Inbox
-from ..votes.counting import Standing
-from ..votes.handling import DeadLetter, Handler
-from ..votes.merging import is_meant
+from ..votes import sqlite_worker as processing
+from ..votes.deduplication import is_meant
+from ..votes.inbox import Inbox
+from ..votes.operators.leaderboard import Standing
+from ..votes.worker import DeadLetter, Handler
 from .inbox_adding import add_all, add_page
 from .inbox_following import follow_in_turn
 from .inbox_processing import RedisProcessing

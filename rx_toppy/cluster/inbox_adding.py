@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import InboxError
 from ..models import Vote
-from ..votes.merging import MARGIN, Record, Together
+from ..votes.deduplication import MARGIN, Record, Together
 from .inbox_records import decoded, encoded, number_of
 from .inbox_redis import InboxRedis, away
 

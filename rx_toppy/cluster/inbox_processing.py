@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import InboxError
 from ..models import Vote
-from ..votes.handling import Handler, Handling, Outcome, said
+from ..votes.worker import Handler, Handling, Outcome, said
 from .inbox_records import decoded
 from .inbox_redis import Gathering, InboxRedis
 from .link import RedisAway

@@ -12,8 +12,8 @@ import msgspec
 from ..errors import InboxError
 from ..models import Vote
 from ..models.votes import VoteSource
-from ..votes.handling import DeadLetter
-from ..votes.moments import micros, moment
+from ..votes.timestamps import micros, moment
+from ..votes.worker import DeadLetter
 
 __all__ = ["decoded", "decoded_letter", "encoded", "number_of"]
 

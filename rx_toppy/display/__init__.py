@@ -22,8 +22,8 @@ from ..models import (
     Vote,
     VoteStatus,
 )
-from ..votes.counting import Standing
-from ..votes.records import DeadLetter
+from ..votes.operators.leaderboard import Standing
+from ..votes.sqlite_queries import DeadLetter
 from . import cards
 from .client import client_html
 from .html import Element, Node

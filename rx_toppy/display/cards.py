@@ -16,8 +16,8 @@ from ..models import (
     Vote,
     VoteStatus,
 )
-from ..votes.counting import Standing
-from ..votes.records import DeadLetter
+from ..votes.operators.leaderboard import Standing
+from ..votes.sqlite_queries import DeadLetter
 from .html import Element, Node, Url, discord_invite, web_url
 from .style import (
     ROWS,

@@ -10,17 +10,19 @@ history; a dashboard's tests are no votes, and they leave them out:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from .counting import Standing, VoteCount, VoteWindow, leaderboard, recent_votes, votes_per
-    from .expiry import VoterJoined, VoterLeft, active_voters, vote_reminders
-    from .feeding import Feed
-    from .inbox import VoteInbox
-    from .processing import Outcome
-    from .reception import VoteReception, receive_votes
-    from .records import DeadLetter
+    from .feed import Feed
+    from .operators.expiry import VoterJoined, VoterLeft, active_voters, vote_reminders
+    from .operators.leaderboard import Standing, leaderboard
+    from .operators.windows import VoteCount, VoteWindow, recent_votes, votes_per
+    from .receive import VoteReception, receive_votes
+    from .sqlite_inbox import VoteInbox
+    from .sqlite_queries import DeadLetter
+    from .sqlite_worker import Outcome
     from .webhook import VoteWebhook
 
 __all__ = [
@@ -43,25 +45,17 @@ __all__ = [
     "votes_per",
 ]
 
-MODULES = {
-    "counting": ("Standing", "VoteCount", "VoteWindow", "leaderboard", "recent_votes", "votes_per"),
-    "expiry": ("VoterJoined", "VoterLeft", "active_voters", "vote_reminders"),
-    "feeding": ("Feed",),
-    "inbox": ("VoteInbox",),
-    "processing": ("Outcome",),
-    "reception": ("VoteReception", "receive_votes"),
-    "records": ("DeadLetter",),
-    "webhook": ("VoteWebhook",),
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Each part is loaded by those who use it: a bot that only posts has no use for any.
-    for module, names in MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "feed": ["Feed"],
+        "operators.expiry": ["VoterJoined", "VoterLeft", "active_voters", "vote_reminders"],
+        "operators.leaderboard": ["Standing", "leaderboard"],
+        "operators.windows": ["VoteCount", "VoteWindow", "recent_votes", "votes_per"],
+        "receive": ["VoteReception", "receive_votes"],
+        "sqlite_inbox": ["VoteInbox"],
+        "sqlite_queries": ["DeadLetter"],
+        "sqlite_worker": ["Outcome"],
+        "webhook": ["VoteWebhook"],
+    },
+)

@@ -27,16 +27,15 @@ from ..events import VoteEvent
 from ..models import IntegrationCreated, IntegrationDeleted, IntegrationReply, Vote
 from ..streams.hot import CountedStream, HotStream
 from ..streams.loop import Home
+from .deduplication import AROUND, Recent
 from .deliveries import Refused, is_authorized, read_v0, read_v1, signed_at, signing_key
-from .identity import AROUND
-from .listening import listen, stop_listening
-from .recent import Recent
+from .http_server import listen, stop_listening
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from ..client import TopGG
-    from .base import Inbox
+    from .inbox import Inbox
 
 __all__ = ["VoteWebhook"]
 

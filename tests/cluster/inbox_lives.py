@@ -12,7 +12,7 @@ from typing import Any
 
 from rx_toppy import StandaloneBot, TopGG, Vote
 from rx_toppy.cluster import RedisInbox, inbox_following, inbox_processing
-from rx_toppy.votes import base
+from rx_toppy.votes import inbox as base
 from tests.inbox import by_history
 from tests.inbox.lives import forever, say
 

@@ -18,9 +18,11 @@ from rx_toppy import InboxError, StandaloneBot, TopGG, Vote, VoteInbox, receive_
 from rx_toppy.cluster import RedisInbox, inbox_processing
 from rx_toppy.cluster import inbox as inbox_module
 from rx_toppy.sandbox import Sandbox
-from rx_toppy.votes import DeadLetter, base, processing
-from rx_toppy.votes.base import Inbox
-from rx_toppy.votes.counting import Standing
+from rx_toppy.votes import DeadLetter
+from rx_toppy.votes import inbox as base
+from rx_toppy.votes import sqlite_worker as processing
+from rx_toppy.votes.operators.leaderboard import Standing
+from rx_toppy.votes.sqlite_inbox import Inbox
 from tests.inbox import NOON, PATIENCE, Handler, after, by_history, by_v0, by_v1, until
 from tests.inbox.test_adding import RULES
 

@@ -21,8 +21,8 @@ from rx_toppy import (
     VoteStatus,
 )
 from rx_toppy.display import html_of
-from rx_toppy.votes.counting import Standing
-from rx_toppy.votes.records import DeadLetter
+from rx_toppy.votes.operators.leaderboard import Standing
+from rx_toppy.votes.sqlite_queries import DeadLetter
 from tests.conftest import MakeClient
 from tests.displays import HOSTILE, Page, filled
 from tests.standin import StandIn

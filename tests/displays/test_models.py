@@ -24,7 +24,7 @@ from rx_toppy import (
 )
 from rx_toppy.display import html_of
 from rx_toppy.models import Socials
-from rx_toppy.votes.records import DeadLetter
+from rx_toppy.votes.sqlite_queries import DeadLetter
 from tests.displays import Page
 
 AT = datetime(2026, 4, 11, 20, 15, 9, 123456, tzinfo=UTC)

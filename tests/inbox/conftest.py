@@ -9,7 +9,10 @@ import pytest
 
 from rx_toppy import StandaloneBot, TopGG, VoteInbox
 from rx_toppy.sandbox import Sandbox
-from rx_toppy.votes import base, ownership, processing, store
+from rx_toppy.votes import file_lock as ownership
+from rx_toppy.votes import inbox as base
+from rx_toppy.votes import sqlite_store as store
+from rx_toppy.votes import sqlite_worker as processing
 
 from . import PATIENCE
 

@@ -15,7 +15,8 @@ from random import Random
 from typing import Any
 
 from rx_toppy import InboxError, StandaloneBot, TopGG, Vote, VoteInbox, VoteWebhook, receive_votes
-from rx_toppy.votes import processing, store
+from rx_toppy.votes import sqlite_store as store
+from rx_toppy.votes import sqlite_worker as processing
 
 from . import PATIENCE, SECRET, WORDS, by_history, by_v0, by_v1
 

@@ -17,7 +17,7 @@ import reactivex as rx
 
 from rx_toppy import InboxError, VoteInbox, VoteWebhook
 from rx_toppy.sandbox import Sandbox
-from rx_toppy.votes import store
+from rx_toppy.votes import sqlite_store as store
 
 from . import PATIENCE, ROOT, SECRET, WORDS, Handler, by_history, command, kept, until
 from .conftest import MakeInbox

@@ -10,7 +10,8 @@ import pytest
 from reactivex import operators as ops
 
 from rx_toppy import InboxError, Vote, VoteInbox
-from rx_toppy.votes import DeadLetter, Outcome, processing
+from rx_toppy.votes import DeadLetter, Outcome
+from rx_toppy.votes import sqlite_worker as processing
 
 from . import PATIENCE, Handler, by_history, by_v0, by_v1, until
 from .conftest import MakeInbox

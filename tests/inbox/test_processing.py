@@ -14,7 +14,8 @@ import pytest
 from reactivex import operators as ops
 
 from rx_toppy import InboxError, Vote, VoteInbox, iterate
-from rx_toppy.votes import ownership, processing
+from rx_toppy.votes import file_lock as ownership
+from rx_toppy.votes import sqlite_worker as processing
 
 from . import PATIENCE, Handler, after, by_history, by_v0, by_v1, life, until
 from .conftest import MakeInbox

@@ -16,7 +16,7 @@ import reactivex as rx
 from reactivex import operators as ops
 
 from rx_toppy import InboxError, ToppyError, Vote, VoteInbox
-from rx_toppy.votes.counting import Standing
+from rx_toppy.votes.operators.leaderboard import Standing
 
 from . import NOON, Handler, after, by_history, by_v0, kept, until
 from .conftest import MakeInbox

@@ -24,8 +24,10 @@ from rx_toppy import (
     receive_votes,
 )
 from rx_toppy.sandbox import Sandbox
-from rx_toppy.votes import ownership, processing, store
-from rx_toppy.votes.processing import Outcome
+from rx_toppy.votes import file_lock as ownership
+from rx_toppy.votes import sqlite_store as store
+from rx_toppy.votes import sqlite_worker as processing
+from rx_toppy.votes.sqlite_worker import Outcome
 
 from . import PATIENCE, SECRET, Handler, after, by_history, by_v0, by_v1, kept, until
 from .conftest import MakeInbox

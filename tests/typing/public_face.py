@@ -65,7 +65,7 @@ from rx_toppy.votes import (
     vote_reminders,
     votes_per,
 )
-from rx_toppy.votes.base import Inbox
+from rx_toppy.votes.sqlite_inbox import Inbox
 
 
 async def calls(client: TopGG, user: Bot) -> None:

@@ -24,4 +24,4 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     So votes that expire in a twentieth of a second have not expired yet when they are told of,
     however long that takes.
     """
-    monkeypatch.setattr("rx_toppy.votes.agenda.datetime", Still)
+    monkeypatch.setattr("rx_toppy.votes.operators.timed.datetime", Still)

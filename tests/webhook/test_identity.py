@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rx_toppy import Vote
-from rx_toppy.votes.identity import is_same_vote
+from rx_toppy.votes.deduplication import is_same_vote
 
 CAST = datetime(2026, 2, 9, 0, 47, 14, tzinfo=UTC)
 ID, PLATFORM_ID, PROJECT = 808499215864008704, 661200758510977084, 160105994217586689

@@ -16,9 +16,9 @@ from reactivex.disposable import CompositeDisposable, SerialDisposable
 from reactivex.scheduler import TimeoutScheduler, VirtualTimeScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
-from ..arguments import Seconds, seconds
-from ..models import Vote
-from ..streams.loop import running_loop
+from ...arguments import Seconds, seconds
+from ...models import Vote
+from ...streams.loop import running_loop
 
 __all__ = ["Agenda", "Operator", "OverTime", "over_time", "span"]
 
@@ -190,3 +190,8 @@ def over_time(
         return Observable(subscribe)
 
     return operator
+
+
+def weight_of(vote: Vote) -> int:
+    """What a vote counts for; one that does not say counts once."""
+    return 1 if vote.weight is None else vote.weight

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..models import Vote
-from .counting import Standing
-from .handling import DeadLetter
-from .merging import MARGIN, Record, Together, is_meant
-from .moments import micros, moment
+from .deduplication import MARGIN, Record, Together, is_meant
+from .operators.leaderboard import Standing
+from .timestamps import micros, moment
+from .worker import DeadLetter
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

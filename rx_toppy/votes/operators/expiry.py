@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from reactivex import abc
 
-from ..arguments import Seconds
-from ..models import Vote
-from .agenda import Operator, OverTime, over_time, span
+from ...arguments import Seconds
+from ...models import Vote
+from .timed import Operator, OverTime, over_time, span
 
 __all__ = ["VoterJoined", "VoterLeft", "active_voters", "vote_reminders"]
 

@@ -1,17 +1,50 @@
-"""Votes that come together, and those that are kept: which of them are one."""
+"""When two records are one vote.
+
+top.gg delivers a vote again until it is answered, a history has what a webhook has, and no two of
+these sources tell the same of it: v1's webhook an id and a time, the history a time, v0's webhook
+neither. Nobody votes twice in 12 hours, so that who, for what and about when is enough.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
 
 import msgspec
 
 from ..models import Vote
-from .identity import AROUND, is_same_vote
-from .moments import MICROSECOND
+from .timestamps import MICROSECOND
 
-__all__ = ["MARGIN", "Record", "Together", "is_meant"]
+# Sources round a vote's time differently.
+ROUNDING = timedelta(seconds=1)
+
+# A v0 delivery says no time. Its tries go on for 2,047 seconds after the vote.
+AROUND = timedelta(minutes=40)
+
+
+def is_same_vote(a: Vote, b: Vote) -> bool:
+    """Whether two records are of one vote. Tests from the dashboard are never merged."""
+    if a.is_test or b.is_test:
+        return False
+    if a.id is not None and a.id == b.id:
+        return True
+    if not _is_same_voter(a, b) or not _can_be_equal(a.project_id, b.project_id):
+        return False
+    if a.created_at is not None and b.created_at is not None:
+        return abs(a.created_at - b.created_at) <= ROUNDING
+    return abs(a.at - b.at) <= AROUND
+
+
+def _is_same_voter(a: Vote, b: Vote) -> bool:
+    if a.platform_id is not None and b.platform_id is not None:
+        return a.platform_id == b.platform_id
+    return a.user_id is not None and a.user_id == b.user_id
+
+
+def _can_be_equal(a: int | None, b: int | None) -> bool:
+    return a is None or b is None or a == b
+
 
 # How far in time (in microseconds) from a vote the records that may be of it are looked for. They
 # are found by what was known first of when they were cast: that may be AROUND from what is known
@@ -113,3 +146,43 @@ def _merged(known: Vote, told: Vote) -> Vote:
     names = ("id", "user_id", "platform_id", "weight", "created_at", "expires_at", "project_id")
     more = {name: getattr(told, name) for name in names if getattr(known, name) is None}
     return msgspec.structs.replace(known, **more)
+
+
+class Recent:
+    """The votes of the last while, to know one that is delivered again."""
+
+    def __init__(self, while_: timedelta) -> None:
+        self._while = while_
+        # Few vote twice in a while. A list for each voter would keep the garbage collector busy.
+        self._last: dict[int | None, Vote] = {}
+        self._earlier: dict[int | None, list[Vote]] = {}
+        self._in_order: deque[Vote] = deque()
+
+    def has(self, vote: Vote) -> bool:
+        """Whether it came before."""
+        last = self._last.get(vote.voter)
+        if last is None:
+            return False
+        known = (last, *self._earlier.get(vote.voter, ()))
+        return any(is_same_vote(vote, other) for other in known)
+
+    def add(self, vote: Vote) -> None:
+        """Remembers it, and forgets those that can't be delivered again."""
+        if vote.is_test:
+            return
+        last = self._last.get(vote.voter)
+        if last is not None:
+            self._earlier.setdefault(vote.voter, []).append(last)
+        self._last[vote.voter] = vote
+        self._in_order.append(vote)
+        while self._in_order[0].received_at < vote.received_at - self._while:
+            self._forget(self._in_order.popleft())
+
+    def _forget(self, vote: Vote) -> None:
+        if self._last[vote.voter] is vote:
+            del self._last[vote.voter]
+            return
+        earlier = self._earlier[vote.voter]
+        earlier.remove(vote)
+        if not earlier:
+            del self._earlier[vote.voter]

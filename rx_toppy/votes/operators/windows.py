@@ -1,24 +1,18 @@
-"""Votes added up: in the last hour, an hour at a time, by voter."""
+"""Votes added up: in the last hour, or an hour at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-import reactivex
-from reactivex import Observable, abc
-from reactivex import operators as ops
+from reactivex import abc
 
-from ..arguments import Seconds, count
-from ..models import Vote
-from .agenda import Operator, OverTime, over_time, span
-
-__all__ = ["Standing", "VoteCount", "VoteWindow", "leaderboard", "recent_votes", "votes_per"]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from ...arguments import Seconds
+from ...models import Vote
+from ..timestamps import EPOCH
+from .timed import Operator, OverTime, over_time, span, weight_of
 
 
 class VoteCount(msgspec.Struct, frozen=True):
@@ -45,20 +39,6 @@ class VoteWindow(msgspec.Struct, frozen=True):
 
     start: datetime
     end: datetime
-    votes: int
-    weight: int
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """Somebody's place on a leaderboard.
-
-    Attributes:
-        voter: Their id on the platform (Discord), or on top.gg where their votes know no other.
-        votes: How often they voted.
-        weight: What that counts for: votes on weekends count double.
-    """
-
-    voter: int
     votes: int
     weight: int
 
@@ -127,47 +107,6 @@ def votes_per(
     return over_time(partial(_Windows, span(window, "window")), scheduler)
 
 
-def leaderboard(
-    top: int = 10, *, by: Literal["votes", "weight"] = "votes"
-) -> Callable[[Observable[Vote]], Observable[tuple[Standing, ...]]]:
-    """Who has voted most, told anew whenever one of the places changes.
-
-    ```
-    votes:          --a----b-------b-------c--->
-    leaderboard(2): --a1---a1,b1---b2,a1------->    c, with one vote, is not among the two
-    ```
-
-    Of two with as many votes, the one who got there first stands before the other. It counts the
-    votes that it sees, in memory that grows with the number of voters.
-
-    Args:
-        top: How many places it has.
-        by: Whether a weekend's vote counts once ("votes") or double ("weight").
-
-    Returns:
-        An operator from `Vote`s to tuples of `Standing`s, best first.
-
-    Raises:
-        TypeError, ValueError: an argument can't be.
-
-    Example:
-        >>> client.poll_votes(since=first_of_the_month).pipe(leaderboard(3)).subscribe(print)
-    """
-    count(top, "leaderboard(top=...)", least=1)
-    if by not in ("votes", "weight"):
-        raise ValueError(f'by takes "votes" or "weight", not {by!r}')
-
-    def operator(source: Observable[Vote]) -> Observable[tuple[Standing, ...]]:
-        def begin(_: Any) -> Observable[tuple[Standing, ...]]:
-            places = _Places(top, by)
-            return source.pipe(ops.filter(places.take), ops.map(lambda _: tuple(places.board)))
-
-        # Each subscription counts for itself.
-        return reactivex.defer(begin)
-
-    return operator
-
-
 class _Recent(OverTime[int]):
     """The votes of the window that ends now; its agenda has the weights that leave it."""
 
@@ -184,7 +123,7 @@ class _Recent(OverTime[int]):
     def take(self, vote: Vote) -> None:
         leaves_at = vote.at + self._length
         if leaves_at > self.agenda.now():
-            weight = _weight(vote)
+            weight = weight_of(vote)
             self.agenda.add(leaves_at, weight)
             self._change(1, weight)
 
@@ -217,10 +156,10 @@ class _Windows(OverTime[int]):
         if self._open is None:
             self._open = number
         if number < self._open:
-            self._tell(number, VoteCount(1, _weight(vote)))
+            self._tell(number, VoteCount(1, weight_of(vote)))
             return
         self._close_until(number)
-        self._count = VoteCount(self._count.votes + 1, self._count.weight + _weight(vote))
+        self._count = VoteCount(self._count.votes + 1, self._count.weight + weight_of(vote))
         if not self._timed and self._end(number) > self.agenda.now():
             self._timed = True
             self.agenda.add(self._end(number), number)
@@ -247,41 +186,3 @@ class _Windows(OverTime[int]):
 
     def _end(self, number: int) -> datetime:
         return EPOCH + (number + 1) * self._length
-
-
-class _Places:
-    """The places of a leaderboard, and everybody's score."""
-
-    def __init__(self, top: int, by: Literal["votes", "weight"]) -> None:
-        self.board: list[Standing] = []
-        self._top = top
-        self._by = by
-        self._standings: dict[int, Standing] = {}
-
-    def take(self, vote: Vote) -> bool:
-        """Counts a vote, and says whether a place on the board has changed."""
-        voter = vote.voter
-        if voter is None or vote.is_test:
-            return False
-        before = self._standings.get(voter, Standing(voter, 0, 0))
-        after = Standing(voter, before.votes + 1, before.weight + _weight(vote))
-        self._standings[voter] = after
-        board = self.board
-        if before in board:
-            board.remove(before)
-        score = self._score(after)
-        place = len(board)
-        while place and self._score(board[place - 1]) < score:
-            place -= 1
-        board.insert(place, after)
-        if len(board) > self._top:
-            return board.pop() is not after
-        return True
-
-    def _score(self, standing: Standing) -> int:
-        return standing.votes if self._by == "votes" else standing.weight
-
-
-def _weight(vote: Vote) -> int:
-    """What a vote counts for; one that does not say counts once."""
-    return 1 if vote.weight is None else vote.weight

@@ -14,10 +14,10 @@ from ..arguments import Seconds
 from ..events import VoteEvent
 from ..streams.hot import HotStream
 from ..streams.loop import Home
-from .base import Inbox
-from .feeding import Feed
-from .inbox import VoteInbox
-from .processing import Handler, Outcome
+from .feed import Feed
+from .inbox import Inbox
+from .sqlite_inbox import VoteInbox
+from .sqlite_worker import Handler, Outcome
 from .webhook import VoteWebhook
 
 if TYPE_CHECKING:

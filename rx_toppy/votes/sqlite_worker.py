@@ -12,10 +12,10 @@ from random import Random
 from ..api.retries import backoff
 from ..errors import InboxError
 from ..models import Vote
-from . import records
-from .handling import Handler, Handling, Outcome, said
-from .records import DEAD, DONE, WAITING, Waiting
-from .store import Store
+from . import sqlite_queries as records
+from .sqlite_queries import DEAD, DONE, WAITING, Waiting
+from .sqlite_store import Store
+from .worker import Handler, Handling, Outcome, said
 
 __all__ = ["Handler", "Outcome", "Processing"]
 
