@@ -54,7 +54,7 @@ from .streams.loop import ELSEWHERE, Home, running_loop
 
 if TYPE_CHECKING:
     from .cluster import RedisCluster
-    from .cluster.membership import Membership
+    from .cluster.coordinator import Membership
 
 __all__ = ["TopGG", "__version__"]
 

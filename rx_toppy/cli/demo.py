@@ -46,7 +46,7 @@ def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     if given.cluster is None:
         demo.run(given.seconds, as_json=given.json)
         return 0
-    from ..cluster.link import checked_redis_url
+    from ..cluster.connection import checked_redis_url
 
     try:
         url = checked_redis_url(given.cluster, "--cluster")

@@ -31,13 +31,12 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from .coordinator import Membership, RedisCluster
     from .inbox import RedisInbox
-    from .membership import Membership
-    from .redis_cluster import RedisCluster
 
 __all__ = ["Membership", "RedisCluster", "RedisInbox"]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
-    {"inbox": ["RedisInbox"], "membership": ["Membership"], "redis_cluster": ["RedisCluster"]},
+    {"coordinator": ["Membership", "RedisCluster"], "inbox": ["RedisInbox"]},
 )

@@ -18,9 +18,9 @@ from typing import Any
 
 from ..api.rate_limiter import Waiter
 from ..api.rate_limits import GIVEN_UP, RateLimit
-from .lanes import Asker, Lane, Lanes, Place
-from .link import ANSWER, LONGEST, Link, RedisAway
-from .share import Aside, Share
+from .connection import ANSWER, LONGEST, Link, RedisAway
+from .offline_share import Aside, Share
+from .wait_queues import Asker, Lane, Lanes, Place
 
 __all__ = ["SharedBudget"]
 

@@ -54,12 +54,12 @@ from ..votes.deduplication import is_meant
 from ..votes.inbox import Inbox
 from ..votes.operators.leaderboard import Standing
 from ..votes.worker import DeadLetter, Handler
-from .inbox_adding import add_all, add_page
+from .connection import checked_redis_url, shown_redis_url
 from .inbox_following import follow_in_turn
-from .inbox_processing import RedisProcessing
 from .inbox_records import decoded, decoded_letter, number_of
 from .inbox_redis import Gathering, InboxRedis
-from .link import checked_redis_url, shown_redis_url
+from .inbox_worker import RedisProcessing
+from .inbox_writes import add_all, add_page
 
 __all__ = ["RedisInbox"]
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from ..errors import InboxError
-from .link import Link, RedisAway, shown_redis_url
+from .connection import Link, RedisAway, shown_redis_url
 
 __all__ = ["Gathering", "InboxRedis", "away"]
 

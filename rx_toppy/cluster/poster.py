@@ -7,7 +7,7 @@ from ..bot import Census, Host
 from ..events import EventStream
 from ..models import BotStatsPayload
 from ..stats import Poster, Samples
-from .roll import Roll
+from .totals import Roll
 
 __all__ = ["ClusterPoster"]
 

@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from rx_toppy import StandaloneBot, TopGG, Vote
-from rx_toppy.cluster import RedisInbox, inbox_following, inbox_processing
+from rx_toppy.cluster import RedisInbox, inbox_following
+from rx_toppy.cluster import inbox_worker as inbox_processing
 from rx_toppy.votes import inbox as base
 from tests.inbox import by_history
 from tests.inbox.lives import forever, say

@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from rx_toppy import PostEvent, RateLimit, StandaloneBot, TopGG, ToppyError
-from rx_toppy.cluster import RedisCluster, budget, roll
+from rx_toppy.cluster import RedisCluster, budget
+from rx_toppy.cluster import totals as roll
 
 __all__ = ["OWN_ID", "Life", "guilds_on", "run"]
 

@@ -14,9 +14,9 @@ import pytest
 from rx_toppy import RateLimit
 from rx_toppy.api.rate_limiter import Waiter
 from rx_toppy.cluster import budget as budget_module
-from rx_toppy.cluster import link as link_module
+from rx_toppy.cluster import connection as link_module
 from rx_toppy.cluster.budget import SharedBudget
-from rx_toppy.cluster.link import Link
+from rx_toppy.cluster.connection import Link
 from tests.faults.proxy import FaultProxy
 from tests.faults.weather import Weather
 from tests.standin.rates import violations

@@ -22,7 +22,8 @@ from rx_toppy import (
     TopGG,
     TopGGServerError,
 )
-from rx_toppy.cluster import Membership, RedisCluster, budget, roll
+from rx_toppy.cluster import Membership, RedisCluster, budget
+from rx_toppy.cluster import totals as roll
 from tests.conftest import OWN_ID, TOKEN, MakeClient
 from tests.standin import ThreadedStandIn, ok, rate_limited, status
 

@@ -17,7 +17,9 @@ import pytest
 from redis.asyncio import Redis
 
 from rx_toppy import RateLimit, ToppyError
-from rx_toppy.cluster import RedisCluster, budget, link, roll
+from rx_toppy.cluster import RedisCluster, budget
+from rx_toppy.cluster import connection as link
+from rx_toppy.cluster import totals as roll
 from tests.conftest import MakeClient
 from tests.faults.mortal import claimed_port
 from tests.inbox import ROOT

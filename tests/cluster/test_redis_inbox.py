@@ -15,8 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rx_toppy import InboxError, StandaloneBot, TopGG, Vote, VoteInbox, receive_votes
-from rx_toppy.cluster import RedisInbox, inbox_processing
+from rx_toppy.cluster import RedisInbox
 from rx_toppy.cluster import inbox as inbox_module
+from rx_toppy.cluster import inbox_worker as inbox_processing
 from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import DeadLetter
 from rx_toppy.votes import inbox as base

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from rx_toppy import InboxError, StandaloneBot, TopGG, Vote
-from rx_toppy.cluster import RedisInbox, inbox_following, inbox_processing
+from rx_toppy.cluster import RedisInbox, inbox_following
+from rx_toppy.cluster import inbox_worker as inbox_processing
 from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import inbox as base
 from tests.inbox import NOON, PATIENCE, ROOT, Handler, Life, after, by_history, by_v0, until

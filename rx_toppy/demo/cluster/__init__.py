@@ -13,7 +13,7 @@ from ... import terminal
 from ...bot import StandaloneBot
 from ...client import TopGG
 from ...cluster import RedisCluster
-from ...cluster.link import shown_redis_url
+from ...cluster.connection import shown_redis_url
 from ...events import Event
 from .. import UNLISTED
 from .. import recording as _common_recording  # noqa: F401 - what both demos have in common

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from ...cluster.link import Link, RedisAway, shown_redis_url
+from ...cluster.connection import Link, RedisAway, shown_redis_url
 from ...errors import ToppyError
 from ...sandbox import Sandbox
 from .. import SEED, VOTES_PER_MINUTE

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ..api.rate_limiter import Waiter
-from .share import Share
+from .offline_share import Share
 
 __all__ = ["Asker", "Lane", "Lanes", "Place"]
 

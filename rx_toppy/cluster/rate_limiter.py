@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..api.rate_limiter import Gate, Waiter
 from ..api.rate_limits import Budget, RateLimit, Ticket
 from .budget import SharedBudget
-from .lanes import Place
+from .wait_queues import Place
 
 __all__ = ["SharedGate"]
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ..bot import Census, Host
 from ..errors import ToppyError
-from .link import LONGEST, Link, RedisAway
+from .connection import LONGEST, Link, RedisAway
 
 if TYPE_CHECKING:
     from redis.asyncio.lock import Lock

@@ -15,9 +15,9 @@ import msgspec
 from ..errors import InboxError
 from ..models import Vote
 from ..votes.worker import Handler, Handling, Outcome, said
+from .connection import RedisAway
 from .inbox_records import decoded
 from .inbox_redis import Gathering, InboxRedis
-from .link import RedisAway
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
