@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from typing import Any, Protocol
-
-__all__ = ["HasId", "Seconds", "UserLike", "count", "seconds", "snowflake"]
+from urllib.parse import urlsplit
 
 LARGEST_ID = 2**63 - 1
 
@@ -85,3 +84,32 @@ def count(value: int, name: str, *, least: int = 0, most: int | None = None, hin
         span = f"at least {least}" if most is None else f"{least} to {most}"
         raise ValueError(f"{name} takes {span}, not {value}{hint}")
     return int(value)
+
+
+def checked_token(token: Any) -> str:
+    """A token of top.gg's; an error that does not show it where it is none."""
+    # What was given stays out of the message: it may be a real token with a slip in it.
+    if not isinstance(token, str):
+        raise TypeError(f"token takes text, not {type(token).__name__}")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(
+            "token takes a token of top.gg: printable ASCII without spaces, and not empty "
+            "(is the environment variable set?)"
+        )
+    return token
+
+
+def checked_url(url: Any) -> str:
+    """A base URL, without a slash at its end."""
+    if not isinstance(url, str):
+        raise TypeError(f"base_url takes text, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # an odd port, or brackets that do not match
+        is_url = False
+    if not is_url or not url.isprintable() or set(" ?#") & set(url):
+        raise ValueError(f"base_url takes an http or https URL without a query, not {url!r}")
+    if parts.username or parts.password:
+        raise ValueError("base_url takes a URL without a username and password")
+    return url.rstrip("/")

@@ -23,8 +23,6 @@ from .arguments import UserLike, count, snowflake
 from .errors import ToppyError
 from .models import BotStatsPayload
 
-__all__ = ["Census", "Host", "StandaloneBot"]
-
 log = logging.getLogger("rx_toppy.bot")
 
 Number = int | Callable[[], int]
@@ -292,3 +290,26 @@ def _shard_counts(values: Any) -> tuple[int, ...]:
     if not counts:
         raise ValueError("shards takes at least one shard's number")
     return counts
+
+
+def dispatch_of(bot: Any) -> Callable[..., Any] | None:
+    """How a bot's own listeners are told of events, if it has any."""
+    if not callable(getattr(bot, "dispatch", None)):
+        return None
+
+    def dispatch(*args: Any, **kwargs: Any) -> None:
+        # Looked up anew each time: a bot may be given another one later.
+        if _can_listen(bot):
+            bot.dispatch(*args, **kwargs)
+
+    return dispatch
+
+
+def _can_listen(bot: Any) -> bool:
+    """Whether a bot's listeners can run: before it starts discord.py has no loop for them."""
+    try:
+        loop = getattr(bot, "loop", None)
+    except RuntimeError:
+        return False
+    # In its place there is an object then that can nothing at all.
+    return loop is None or hasattr(loop, "create_task")

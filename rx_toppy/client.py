@@ -9,21 +9,24 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from reactivex import Observable
 
 from .api import routes
+from .api.http import HTTP, checked_session
 from .api.pagination import PAGE, all_bots
+from .api.payloads import Search, search_of, shown
 from .api.rate_limiter import Gate
-from .api.rate_limits import DEFAULT_RATE_LIMITS, RateLimit
+from .api.rate_limits import DEFAULT_RATE_LIMITS, RateLimit, checked_limits
 from .api.transport import Transport
-from .arguments import Seconds, UserLike, count, seconds, snowflake
+from .arguments import Seconds, UserLike, checked_token, checked_url, count, seconds, snowflake
 from .autopost import Autopost, PostTo
-from .bot import Host
+from .bot import Host, dispatch_of
 from .errors import ClientClosed
 from .events import EventStream
+from .membership import Coordinator, Member, checked_cluster
 from .models import (
     Bot,
     BotSearchResults,
@@ -35,26 +38,11 @@ from .models import (
     Vote,
 )
 from .models.html_repr import Listed, load_display
-from .options import (
-    Search,
-    checked_cluster,
-    checked_limits,
-    checked_session,
-    checked_token,
-    checked_url,
-    dispatch_of,
-    search_of,
-    shown,
-)
 from .polling import Poller
 from .project import ProjectAPI, history_reader
 from .stats import Poster
 from .streams.cold import Call, Paged, Poll
 from .streams.loop import ELSEWHERE, Home, running_loop
-
-if TYPE_CHECKING:
-    from .cluster import RedisCluster
-    from .cluster.coordinator import Membership
 
 __all__ = ["TopGG", "__version__"]
 
@@ -125,7 +113,7 @@ class TopGG:
         max_wait: Seconds | None = 60.0,
         rate_limits: Sequence[RateLimit] = DEFAULT_RATE_LIMITS,
         post_to: PostTo = "v0",
-        cluster: RedisCluster | None = None,
+        cluster: Coordinator | None = None,
     ) -> None:
         # Said first, so that a client that could not be made is one that has nothing to close.
         self._closing: asyncio.Future[None] | None = None
@@ -142,21 +130,26 @@ class TopGG:
         longest = None if max_wait is None else seconds(max_wait, "max_wait", zero=True)
         self._host = Host(bot)
         self._events = EventStream(self._home, dispatch_of(bot))
-        self._membership: Membership | None = None
+        self._membership: Member | None = None
         if cluster is not None:
             self._membership = checked_cluster(cluster).join(
                 self._host, token=token, limits=limits, max_wait=longest, timeout=attempt
             )
+        self._http = HTTP(
+            self._home,
+            token=token,
+            session=checked_session(session),
+            timeout=attempt,
+            agent=AGENT,
+        )
         self._transport = Transport(
             self._home,
             self._events,
+            http=self._http,
             token=token,
             base_url=checked_url(base_url),
-            session=checked_session(session),
-            timeout=attempt,
             retries=count(retries, "retries"),
             gate=Gate(limits, longest) if self._membership is None else self._membership.gate,
-            agent=AGENT,
         )
         self._project = ProjectAPI(self._home, self._transport)
         self._poller = Poller(self._home, self._transport, self._events)
@@ -543,7 +536,7 @@ class TopGG:
         return self._autopost
 
     @property
-    def cluster(self) -> Membership | None:
+    def cluster(self) -> Member | None:
         """This client's part in its cluster: see `cluster.Membership`. None without one."""
         return self._membership
 
@@ -555,7 +548,7 @@ class TopGG:
     @property
     def session(self) -> aiohttp.ClientSession | None:
         """The session in use: the one that was handed in, or else None until the first call."""
-        return self._transport.session
+        return self._http.session
 
     @property
     def vote_url(self) -> str:
@@ -639,8 +632,8 @@ class TopGG:
         return html
 
     def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)  # none where it could not be made
-        if transport is not None and transport.is_open and not self._home.closed:
+        http = getattr(self, "_http", None)  # none where it could not be made
+        if http is not None and http.is_open and not self._home.closed:
             warnings.warn(
                 f"{self!r} was never closed: use `async with`, or `await client.close()`",
                 ResourceWarning,
@@ -671,7 +664,7 @@ class TopGG:
 
     async def _release(self) -> None:
         """Leaves a loop that was only lent."""
-        await self._transport.release()
+        await self._http.release()
         if self._membership is not None:
             await self._membership.rest()
 

@@ -428,11 +428,12 @@ async def test_a_failure_between_shards_repeats_only_what_is_missing() -> None:
     answers = [ok({}), fault.status(500), ok({})]
     async with scene(*answers, bot=sharded_bot(80, 8, [1, 2, 3]), interval=300) as it:
         it.client.autopost.start()
-        await asyncio.sleep(299)
+        # The round may begin at 100 s, and wait for 30 s before its retry.
+        await asyncio.sleep(399)
         (failed,) = it.of(AutopostFailed)
         assert failed.error.posted_shards == (1,)
         assert "shards 1" in str(failed.error)
-        assert [body["shard_id"] for body in it.bodies()] == [1, 2, 2, 3]
+        assert [body["shard_id"] for body in it.bodies()[:4]] == [1, 2, 2, 3]
         assert len(it.posted) == 1
 
 

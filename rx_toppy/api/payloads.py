@@ -1,4 +1,4 @@
-"""What a project is told through the v1 API, checked and put into top.gg's form.
+"""What top.gg is told and asked, checked and put into its form.
 
 The rules are top.gg's: it would answer 422 to what is refused here.
 """
@@ -12,21 +12,6 @@ from typing import Any, cast
 import msgspec
 
 from ..arguments import count
-
-__all__ = [
-    "BATCH",
-    "LOCALES",
-    "aware_datetime",
-    "commands",
-    "cursor",
-    "localized",
-    "metrics",
-    "sample",
-    "since",
-    "text",
-    "timestamp",
-    "year_ago",
-]
 
 LOCALES = (
     "en",
@@ -271,3 +256,29 @@ def _sendable(value: str, name: str) -> str:
     except UnicodeEncodeError:
         raise ValueError(f"{name} takes text that can be sent: it has half a character") from None
     return str.__str__(value)  # of a subclass, an enum's member say, the text alone
+
+
+Search = Mapping[str, object] | str
+"""Fields and what they must contain, or a text in top.gg's own form."""
+
+
+def search_of(search: Any, sort: Any) -> dict[str, object]:
+    """The query for a search: top.gg takes `key: value, key: value`."""
+    query: dict[str, object] = {}
+    if isinstance(search, Mapping):
+        search = ", ".join(f"{key}: {value}" for key, value in search.items())
+    if search is not None and not isinstance(search, str):
+        raise TypeError(f"search takes a dict or text, not {type(search).__name__}")
+    if search:
+        query["search"] = search
+    if sort is not None and not isinstance(sort, str):
+        raise TypeError(f"sort takes a field's name, not {type(sort).__name__}")
+    if sort:
+        query["sort"] = sort
+    return query
+
+
+def shown(limit: int, offset: int, found: Mapping[str, object]) -> list[str]:
+    """The arguments of a search, for the call's repr."""
+    given = {"limit": limit, "offset": offset, **found}
+    return [f"{name}={value!r}" for name, value in given.items() if value or name == "limit"]

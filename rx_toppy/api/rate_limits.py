@@ -28,8 +28,6 @@ import msgspec
 
 from ..arguments import Seconds, count, seconds
 
-__all__ = ["DEFAULT_RATE_LIMITS", "Budget", "Limiter", "RateLimit", "Ticket"]
-
 # A send that nobody waits for any more is believed to arrive within this many seconds of leaving.
 GIVEN_UP = 1.0
 
@@ -69,6 +67,16 @@ DEFAULT_RATE_LIMITS: tuple[RateLimit, ...] = (
 
 The token's budget is shared by every process that uses it: give each its part where there are more.
 """
+
+
+def checked_limits(limits: Any) -> tuple[RateLimit, ...]:
+    """Rate limits."""
+    if isinstance(limits, RateLimit) or not isinstance(limits, Sequence):
+        raise TypeError("rate_limits takes a sequence of RateLimit, () for none")
+    for limit in limits:
+        if not isinstance(limit, RateLimit):
+            raise TypeError(f"rate_limits takes RateLimit after RateLimit, not {limit!r}")
+    return tuple(limits)
 
 
 class Budget(msgspec.Struct, frozen=True):
