@@ -8,22 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .. import listing
-from ..terminal.lines import is_unicode
-from ..terminal.records import BotRecord
-from ..terminal.tables import Column, Table, show
-from ..terminal.telling import counted
-from .exports import add_export, exported, target_of
-from .parsing import (
-    VARIABLE,
-    Commands,
-    add_base_url,
-    command,
-    in_our_terms,
-    refuse,
-    token,
-    whole,
-)
+from . import export as listing
+from .arguments import VARIABLE, Commands, add_base_url, command, in_our_terms, refuse, token, whole
+from .export.options import add_export, exported, target_of
+from .records import BotRecord
+from .tables import Column, Table, show
+from .text import counted, is_unicode
 
 __all__ = ["add_to"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .parsing import Commands, add_seconds, command
+from .arguments import Commands, add_seconds, command
 
 __all__ = ["add_to"]
 
@@ -71,7 +71,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
-    from .. import serving
+    from . import serving
 
     try:
         serve = serving.prepared(given)

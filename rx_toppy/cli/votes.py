@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import listing
-from .exports import add_export, exported, target_of
-from .parsing import (
+from . import export as listing
+from .arguments import (
     LEAST_EVERY,
     VARIABLE,
     Commands,
@@ -22,6 +21,7 @@ from .parsing import (
     refuse,
     token,
 )
+from .export.options import add_export, exported, target_of
 
 __all__ = ["add_to"]
 

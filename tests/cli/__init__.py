@@ -17,19 +17,21 @@ from rich.console import Console
 from rich.screen import Screen as FullScreen
 
 import rx_toppy
+import rx_toppy.cli.demo.run  # what these have of their own to tell is known then
+import rx_toppy.cli.watch.run
 from rx_toppy import RequestEvent
 from rx_toppy.cli import main
+from rx_toppy.cli.live.board import Board
+from rx_toppy.cli.live.screen import drawn
 from rx_toppy.sandbox import Sandbox, faults
 from rx_toppy.sandbox.ids import topgg_id
-from rx_toppy.terminal.board import Board
-from rx_toppy.terminal.screen import drawn
 from tests.cli.forking import CAN_FORK, PATIENCE, Forked
 
 ROOT = Path(rx_toppy.__file__).parents[1]
 SCRIPT = "import sys; from rx_toppy.cli import main; sys.exit(main())"
 NO_RICH = f"import sys; sys.modules['rich'] = None; {SCRIPT}"
 # As the command, but it may look several times a second.
-EAGER = f"from rx_toppy.cli import parsing; parsing.LEAST_EVERY = 0; {SCRIPT}"
+EAGER = f"from rx_toppy.cli import arguments; arguments.LEAST_EVERY = 0; {SCRIPT}"
 TOKEN = "sandbox-token-of-somebody"
 # What asyncio's debug mode remarks upon where a machine is busy with something else.
 BUSY = re.compile(r"Executing <.* seconds\n")

@@ -30,7 +30,7 @@ def terminal(monkeypatch) -> Callable[..., str]:
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("COLUMNS", str(width))
         if not rich:
-            monkeypatch.setitem(sys.modules, "rx_toppy.terminal.drawing", None)
+            monkeypatch.setitem(sys.modules, "rx_toppy.cli.drawing", None)
         with Terminal(width) as terminal, os.fdopen(os.dup(terminal.end), "w") as out:
             monkeypatch.setattr(sys, "stdout", out)
             assert main(arguments) == 0

@@ -27,7 +27,12 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
 # All that commands import, but rich, which is not to be there for some.
-IMPORTED = ("rx_toppy.cli", "rx_toppy.demo", "rx_toppy.serving", "rx_toppy.watch")
+IMPORTED = (
+    "rx_toppy.cli",
+    "rx_toppy.cli.demo.run",
+    "rx_toppy.cli.serving",
+    "rx_toppy.cli.watch.run",
+)
 CAN_FORK = sys.platform.startswith("linux")
 PATIENCE = 30.0
 

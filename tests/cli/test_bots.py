@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 from rx_toppy import RateLimit, RequestEvent
 from rx_toppy.cli import main
-from rx_toppy.listing.pace import Pace
+from rx_toppy.cli.export.pace import Pace
 from tests.cli import (
     NO_RICH,
     PATIENCE,
@@ -41,7 +41,7 @@ FIELDS = [
 ]  # fmt: skip
 # As the command, where top.gg allows 3 calls in 2 seconds. For these no machine is too slow.
 HURRIED = (
-    "from rx_toppy import RateLimit; from rx_toppy.listing import bots; "
+    "from rx_toppy import RateLimit; from rx_toppy.cli.export import bots; "
     "bots.LIMITS = (RateLimit(100, per=1), RateLimit(3, per=2, prefix='/bots')); " + SCRIPT
 )
 # As the command; at last it tells how much memory it took at the most, in kilobytes.

@@ -19,13 +19,14 @@ from rx_toppy import (
     SimpleUser,
 )
 from rx_toppy.cli import main
-from rx_toppy.demo.board import Board
-from rx_toppy.demo.pipelines import NoPage, Spent, Started, Top
+from rx_toppy.cli.demo.board import Board
+from rx_toppy.cli.demo.pipelines import NoPage, Spent, Started, Top
+from rx_toppy.cli.live.finding import Page, Voted, newcomers
+from rx_toppy.cli.live.lines import Lines
+from rx_toppy.cli.live.panels import BLOCKS, sparkline
+from rx_toppy.cli.live.run import view
+from rx_toppy.cli.live.screen import Screen
 from rx_toppy.models import Bot
-from rx_toppy.terminal import view
-from rx_toppy.terminal.finding import Page, Voted, newcomers
-from rx_toppy.terminal.lines import Lines
-from rx_toppy.terminal.screen import BLOCKS, Screen, sparkline
 from tests.cli import (
     NO_RICH,
     PATIENCE,

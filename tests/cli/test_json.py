@@ -12,12 +12,12 @@ import pytest
 
 from rx_toppy import Ratelimited, SimpleUser, __version__
 from rx_toppy.cli import main
+from rx_toppy.cli.live.finding import Page, Voted
+from rx_toppy.cli.live.recording import recorded
+from rx_toppy.cli.watch.pipelines import Budget, OwnPage, Stats, Voters
 from rx_toppy.events import PollFailed
 from rx_toppy.models import Bot, BotStats
 from rx_toppy.sandbox import faults
-from rx_toppy.terminal.finding import Page, Voted
-from rx_toppy.terminal.recording import recorded
-from rx_toppy.watch.pipelines import Budget, OwnPage, Stats, Voters
 from tests.cli import EAGER, PATIENCE, TOKEN, Served, ended, finished, posix_only, serving, started
 
 

@@ -8,8 +8,8 @@ from importlib import metadata
 import pytest
 
 import rx_toppy
-from rx_toppy import demo
 from rx_toppy.cli import main
+from rx_toppy.cli.demo import run as demo
 from tests.cli import ROOT, SCRIPT, finished
 
 

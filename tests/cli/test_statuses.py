@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rx_toppy import cli
-from rx_toppy.cli import main, parsing, statuses
+from rx_toppy import TopGG, cli
+from rx_toppy.cli import arguments, exit_codes, main
 from rx_toppy.errors import ToppyError
 from tests.cli import PATIENCE, TOKEN, finished, posix_only, started
 from tests.standin import ThreadedStandIn, fault, hang, html, ok, rate_limited, redirect
@@ -93,13 +93,13 @@ def test_no_answer_in_time_is_status_6(topgg, capsys, monkeypatch):
     assert told.startswith("no answer within 0.1 s")
 
 
-def impatient(self, *arguments: object, _init=cli.bot.TopGG.__init__, **options: object) -> None:
+def impatient(self, *arguments: object, _init=TopGG.__init__, **options: object) -> None:
     _init(self, *arguments, **options | {"timeout": 0.1, "retries": 0})
 
 
 def test_other_errors_are_status_1():
     """What has no status of its own is status 1."""
-    assert statuses.status_of(ToppyError("x")) == statuses.status_of(OSError()) == 1
+    assert exit_codes.status_of(ToppyError("x")) == exit_codes.status_of(OSError()) == 1
 
 
 def test_a_server_can_write_nothing_but_a_line(topgg, capsys):
@@ -114,9 +114,9 @@ def test_a_server_can_write_nothing_but_a_line(topgg, capsys):
 
 def test_the_token_is_not_repeated_from_a_command_line(capsys):
     """Who types the token where it does not belong does not see it again, nor an escape."""
-    for arguments in (["bot", ID, "--token", TOKEN], ["bot", ID, f"{TOKEN}\x1b[2J"], [TOKEN]):
+    for given in (["bot", ID, "--token", TOKEN], ["bot", ID, f"{TOKEN}\x1b[2J"], [TOKEN]):
         with pytest.raises(SystemExit, match="2"):
-            main(arguments)
+            main(given)
         err = capsys.readouterr().err
         assert TOKEN not in err
         assert "\x1b" not in err
@@ -194,4 +194,4 @@ def test_help_fits_and_ends_with_examples(capsys, monkeypatch, command, width):
 
 def test_the_least_pause_is_ten_seconds():
     """Nobody looks more often than top.gg's budget is meant for."""
-    assert parsing.LEAST_EVERY == 10
+    assert arguments.LEAST_EVERY == 10

@@ -19,19 +19,19 @@ from rich.cells import cell_len
 
 from rx_toppy import Vote
 from rx_toppy.cli import main
-from rx_toppy.cli.parsing import moment
+from rx_toppy.cli import text as terminal_lines
+from rx_toppy.cli.arguments import moment
+from rx_toppy.cli.export import asking
+from rx_toppy.cli.export.asking import client_of
+from rx_toppy.cli.export.bar import Bar
+from rx_toppy.cli.export.bookmark import Bookmark
+from rx_toppy.cli.export.files import drafted
+from rx_toppy.cli.export.formats import Csv, JsonLines
+from rx_toppy.cli.export.progress import Notices, shown
+from rx_toppy.cli.export.votes import VoteHistory, fraction
+from rx_toppy.cli.records import VoteRecord
 from rx_toppy.errors import ToppyError
-from rx_toppy.listing import asking
-from rx_toppy.listing.asking import client_of
-from rx_toppy.listing.bar import Bar
-from rx_toppy.listing.bookmark import Bookmark
-from rx_toppy.listing.files import drafted
-from rx_toppy.listing.formats import Csv, JsonLines
-from rx_toppy.listing.progress import Notices, shown
-from rx_toppy.listing.votes import VoteHistory, fraction
 from rx_toppy.sandbox import faults
-from rx_toppy.terminal import lines as terminal_lines
-from rx_toppy.terminal.records import VoteRecord
 from tests.cli import (
     EAGER,
     NO_RICH,
@@ -547,7 +547,7 @@ def test_following_in_process(served, capsys, monkeypatch):
         lines.append(line)
         terminal_lines.write(out, line)
 
-    module = sys.modules["rx_toppy.listing.following"]  # the package's attribute is its function
+    module = sys.modules["rx_toppy.cli.export.following"]
     monkeypatch.setattr(module, "unless_ended", unless_ended)
     monkeypatch.setattr(module, "write", write)
     assert main(["votes", "--since", since, "--seconds", "0.5", *served.base]) == 0

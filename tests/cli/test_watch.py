@@ -13,12 +13,12 @@ from rich.cells import cell_len
 
 from rx_toppy import PollFailed, Ratelimited, SimpleUser
 from rx_toppy.cli import main
+from rx_toppy.cli.live.finding import Voted, newcomers
+from rx_toppy.cli.live.lines import Lines
+from rx_toppy.cli.watch.board import Board
+from rx_toppy.cli.watch.pipelines import Budget, OwnPage, Stats, Voters, Watching
 from rx_toppy.models import Bot, BotStats
 from rx_toppy.sandbox import Sandbox, faults
-from rx_toppy.terminal.finding import Voted, newcomers
-from rx_toppy.terminal.lines import Lines
-from rx_toppy.watch.board import Board
-from rx_toppy.watch.pipelines import Budget, OwnPage, Stats, Voters, Watching
 from tests.cli import (
     BUSY,
     EAGER,

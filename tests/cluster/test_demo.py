@@ -20,12 +20,12 @@ from rich.cells import cell_len
 
 from rx_toppy.api.rate_limits import Budget
 from rx_toppy.cli import main
-from rx_toppy.demo.cluster.board import Board
-from rx_toppy.demo.cluster.events import Away, Hosts, Met, Missing, Posts, Total
-from rx_toppy.demo.cluster.session import Terminal
-from rx_toppy.demo.cluster.standing import SHARDS, Standing, changes, shards_of
-from rx_toppy.terminal.board import BUDGET
-from rx_toppy.terminal.telling import told
+from rx_toppy.cli.demo.cluster.board import Board
+from rx_toppy.cli.demo.cluster.events import Away, Hosts, Met, Missing, Posts, Total
+from rx_toppy.cli.demo.cluster.session import Terminal
+from rx_toppy.cli.demo.cluster.standing import SHARDS, Standing, changes, shards_of
+from rx_toppy.cli.live.board import BUDGET
+from rx_toppy.cli.live.telling import told
 from tests.cli import SCRIPT, finished, posix_only, screen, started
 
 from .server import RedisServer

@@ -1,0 +1,1 @@
+"""A client at work, shown live: a board in a terminal, plain lines or JSON elsewhere."""
