@@ -16,10 +16,10 @@ Example:
 """
 
 from rx_toppy.sandbox import faults
-from rx_toppy.sandbox.endpoints import Endpoint
+from rx_toppy.sandbox.endpoint import Endpoint
 from rx_toppy.sandbox.integrations import Connection, HandshakeFailed
 from rx_toppy.sandbox.limits import Limit
-from rx_toppy.sandbox.record import Announcement, Delivery, PostedMetrics, SeenRequest, Try
+from rx_toppy.sandbox.records import Announcement, Delivery, PostedMetrics, SeenRequest, Try
 from rx_toppy.sandbox.server import Sandbox
 from rx_toppy.sandbox.switches import FaultSwitch
 

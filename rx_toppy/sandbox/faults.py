@@ -32,7 +32,7 @@ import msgspec
 from aiohttp import web
 
 from rx_toppy.sandbox import checks
-from rx_toppy.sandbox.answers import Shortened, Unanswered, answer
+from rx_toppy.sandbox.responses import Shortened, Unanswered, answer
 
 __all__ = [
     "CutOff",

@@ -6,9 +6,9 @@ from random import Random
 import msgspec
 
 from rx_toppy.sandbox.carrier import Reply
-from rx_toppy.sandbox.endpoints import Endpoint, Errand, Means, Treatment, checked_url
-from rx_toppy.sandbox.messages import Message
-from rx_toppy.sandbox.seals import V1Seal
+from rx_toppy.sandbox.endpoint import Endpoint, Errand, Means, Treatment, checked_url
+from rx_toppy.sandbox.payloads import Message
+from rx_toppy.sandbox.signatures import V1Seal
 from rx_toppy.sandbox.wire_webhooks import Wishes
 
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import get_args
 
-from rx_toppy.sandbox.data import World
 from rx_toppy.sandbox.ids import topgg_id
-from rx_toppy.sandbox.record import Announcement, PostedMetrics
+from rx_toppy.sandbox.records import Announcement, PostedMetrics
 from rx_toppy.sandbox.wire_v1 import Edit, Project, ProjectKind
+from rx_toppy.sandbox.world import World
 
 BETWEEN_ANNOUNCEMENTS = timedelta(hours=4)
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from rx_toppy.sandbox import words
 from rx_toppy.sandbox.checks import MAX_ID
-from rx_toppy.sandbox.votes import COOLDOWN
+from rx_toppy.sandbox.vote_log import COOLDOWN
 from rx_toppy.sandbox.wire import Bot, User
 
 T = TypeVar("T")

@@ -13,23 +13,31 @@ from typing import Self
 from aiohttp import web
 
 from rx_toppy.sandbox import checks
-from rx_toppy.sandbox.answers import Refused, Unanswered, answer
-from rx_toppy.sandbox.data import World
-from rx_toppy.sandbox.dialects import BASE, V1_BASE, Handler, check_token, say_no
-from rx_toppy.sandbox.endpoints import Endpoint, Treatment
+from rx_toppy.sandbox.endpoint import Endpoint, Treatment
 from rx_toppy.sandbox.faults import Fault
 from rx_toppy.sandbox.integrations import Connection
 from rx_toppy.sandbox.limits import DEFAULT_LIMITS, Budget, LimitLike
-from rx_toppy.sandbox.line import Latency, Line
-from rx_toppy.sandbox.messages import Messages
+from rx_toppy.sandbox.network import Latency, Line
+from rx_toppy.sandbox.payloads import Messages
 from rx_toppy.sandbox.project import OwnProject
-from rx_toppy.sandbox.record import Announcement, PostedMetrics, SeenRequest
+from rx_toppy.sandbox.records import Announcement, PostedMetrics, SeenRequest
+from rx_toppy.sandbox.responses import (
+    BASE,
+    V1_BASE,
+    Handler,
+    Refused,
+    Unanswered,
+    answer,
+    check_token,
+    say_no,
+)
 from rx_toppy.sandbox.switches import FaultSwitch, Switches
 from rx_toppy.sandbox.v0 import V0
 from rx_toppy.sandbox.v1 import V1
-from rx_toppy.sandbox.votes import is_weekend
+from rx_toppy.sandbox.vote_log import is_weekend
 from rx_toppy.sandbox.webhooks import Webhooks
 from rx_toppy.sandbox.wire_v1 import ProjectKind
+from rx_toppy.sandbox.world import World
 
 MOST_REQUESTS_KEPT = 10_000
 # All that waits is told to go on: only a client that never finishes its request takes longer.

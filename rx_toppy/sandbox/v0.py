@@ -6,10 +6,9 @@ from datetime import datetime
 import msgspec
 from aiohttp import web
 
-from rx_toppy.sandbox.answers import Refused, answer
-from rx_toppy.sandbox.catalogue import FIELDS
-from rx_toppy.sandbox.data import World
+from rx_toppy.sandbox.responses import Refused, answer
 from rx_toppy.sandbox.wire import Bot, Page, Stats, StatsPost
+from rx_toppy.sandbox.world import FIELDS, World
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 500

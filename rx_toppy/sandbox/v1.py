@@ -11,13 +11,13 @@ from aiohttp import web
 from msgspec import UNSET
 
 from rx_toppy.sandbox import wire_v1
-from rx_toppy.sandbox.answers import Refused, answer
-from rx_toppy.sandbox.data import World
 from rx_toppy.sandbox.ids import discord_id, topgg_id
 from rx_toppy.sandbox.project import OwnProject
-from rx_toppy.sandbox.record import Announcement
-from rx_toppy.sandbox.votes import Vote
+from rx_toppy.sandbox.records import Announcement
+from rx_toppy.sandbox.responses import Refused, answer
+from rx_toppy.sandbox.vote_log import Vote
 from rx_toppy.sandbox.wire_v1 import stamp
+from rx_toppy.sandbox.world import World
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from random import Random
 
 from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.carrier import Carrier
-from rx_toppy.sandbox.endpoints import Endpoint, Means, Treatment, checked_url
+from rx_toppy.sandbox.endpoint import Endpoint, Means, Treatment, checked_url
 from rx_toppy.sandbox.integrations import Connection
-from rx_toppy.sandbox.messages import Messages
-from rx_toppy.sandbox.seals import Seal, V0Seal, V1Seal
+from rx_toppy.sandbox.payloads import Messages
+from rx_toppy.sandbox.signatures import Seal, V0Seal, V1Seal
 
 
 class Webhooks:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from rx_toppy import AutopostEvent, AutopostFailed, of_type
-from rx_toppy.sandbox.record import SeenRequest
+from rx_toppy.sandbox.records import SeenRequest
 from tests.virtual import run_virtual
 
 from .weather import FAULTS, Fate, Weather

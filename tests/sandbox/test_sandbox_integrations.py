@@ -9,7 +9,7 @@ import pytest
 
 from rx_toppy.sandbox import HandshakeFailed, Sandbox
 from rx_toppy.sandbox.ids import topgg_id
-from rx_toppy.sandbox.messages import Message
+from rx_toppy.sandbox.payloads import Message
 from rx_toppy.sandbox.wire_webhooks import Connected
 
 SECRET = "whs_of_the_integration"

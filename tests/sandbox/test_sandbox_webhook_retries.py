@@ -313,7 +313,7 @@ async def test_stop_hears_what_is_being_sent(run, receiver):
 
 async def test_only_so_many_are_sent_at_once(run, receiver, monkeypatch):
     """A burst of votes does not open a connection for each; the rest waits without a timeout."""
-    monkeypatch.setattr("rx_toppy.sandbox.endpoints.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("rx_toppy.sandbox.endpoint.MOST_AT_ONCE", 2)
     receiver.answers = [None, None]
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, authorization="a", timeout=0.1, speed=FAST)

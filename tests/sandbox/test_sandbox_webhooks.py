@@ -419,7 +419,7 @@ async def test_no_secret_is_in_a_repr(run, receiver):
 
 async def test_the_record_has_an_end(run, receiver, monkeypatch):
     """Only so many deliveries are kept; all of them count."""
-    monkeypatch.setattr("rx_toppy.sandbox.endpoints.MOST_DELIVERIES_KEPT", 3)
+    monkeypatch.setattr("rx_toppy.sandbox.endpoint.MOST_DELIVERIES_KEPT", 3)
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET)
         for user_id in range(1, 6):

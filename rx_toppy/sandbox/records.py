@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from rx_toppy.sandbox.seals import Kind
+from rx_toppy.sandbox.signatures import Kind
 
 
 class SeenRequest(msgspec.Struct, frozen=True):

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import UNSET
 
-from rx_toppy.sandbox.data import World
 from rx_toppy.sandbox.ids import topgg_id
-from rx_toppy.sandbox.seals import Kind
-from rx_toppy.sandbox.votes import Vote
+from rx_toppy.sandbox.signatures import Kind
+from rx_toppy.sandbox.vote_log import Vote
 from rx_toppy.sandbox.wire import User
 from rx_toppy.sandbox.wire_v1 import ProjectKind
 from rx_toppy.sandbox.wire_webhooks import (
@@ -26,6 +25,7 @@ from rx_toppy.sandbox.wire_webhooks import (
     VoteType,
     long_stamp,
 )
+from rx_toppy.sandbox.world import World
 
 # Since when the ids of votes count their milliseconds.
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)

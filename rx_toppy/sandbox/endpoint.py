@@ -14,10 +14,10 @@ import msgspec
 
 from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.carrier import Carrier, Reply
-from rx_toppy.sandbox.line import Latency
-from rx_toppy.sandbox.messages import Message, Messages
-from rx_toppy.sandbox.record import Delivery, Try
-from rx_toppy.sandbox.seals import Kind, Seal
+from rx_toppy.sandbox.network import Latency
+from rx_toppy.sandbox.payloads import Message, Messages
+from rx_toppy.sandbox.records import Delivery, Try
+from rx_toppy.sandbox.signatures import Kind, Seal
 
 MOST_DELIVERIES_KEPT = 10_000
 MOST_AT_ONCE = 50
