@@ -24,8 +24,6 @@ from .streams.base import Endless
 from .streams.hot import HotStream
 from .streams.loop import Home, running_loop
 
-__all__ = ["Autopost", "PostTo"]
-
 PostTo = Literal["v0", "v1"]
 
 log = logging.getLogger("rx_toppy.autopost")

@@ -44,8 +44,6 @@ from .stats import Poster
 from .streams.cold import Call, Paged, Poll
 from .streams.loop import ELSEWHERE, Home, running_loop
 
-__all__ = ["TopGG", "__version__"]
-
 T = TypeVar("T")
 
 log = logging.getLogger("rx_toppy")

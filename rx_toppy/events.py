@@ -12,17 +12,6 @@ from .models import BotStatsPayload, Vote
 from .streams.hot import HotStream
 from .streams.loop import Home
 
-__all__ = [
-    "AutopostEvent",
-    "AutopostFailed",
-    "Event",
-    "EventStream",
-    "PollFailed",
-    "PostEvent",
-    "RequestEvent",
-    "VoteEvent",
-]
-
 
 def _now() -> datetime:
     return datetime.now(UTC)

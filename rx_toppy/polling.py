@@ -27,8 +27,6 @@ from .streams.cold import Cold
 from .streams.iterate import iterate
 from .streams.loop import Home
 
-__all__ = ["Poller", "Result"]
-
 T = TypeVar("T")
 
 Result = Observable[T] | Awaitable[T]

@@ -19,8 +19,6 @@ from .stats import post_samples
 from .streams.cold import Call, Paged
 from .streams.loop import Home
 
-__all__ = ["ProjectAPI", "Sample", "history_reader"]
-
 T = TypeVar("T")
 
 Sample = tuple[datetime | None, Mapping[str, int | None]]

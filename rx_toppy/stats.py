@@ -16,8 +16,6 @@ from .errors import ToppyError
 from .events import EventStream, PostEvent
 from .models import BotStatsPayload
 
-__all__ = ["Poster", "Samples", "post_samples"]
-
 log = logging.getLogger("rx_toppy.autopost")
 
 # How many samples are kept while they can't be posted: three weeks' at top.gg's usual interval.

@@ -18,8 +18,6 @@ from typing import Any, Protocol
 
 from ..models import Bot, BotSearchResults
 
-__all__ = ["PAGE", "all_bots"]
-
 PAGE = 500  # top.gg's most
 
 # However slow the network: this many pages are under way at the most.

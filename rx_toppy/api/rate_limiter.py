@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from ..errors import ClientClosed, Ratelimited
 from .rate_limits import Budget, Limiter, RateLimit, Ticket
 
-__all__ = ["Gate"]
-
 log = logging.getLogger("rx_toppy.api")
 
 

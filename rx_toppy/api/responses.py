@@ -33,8 +33,6 @@ from ..models import Bot
 from ..models.fields import Id, IdText, digits
 from .rate_limits import LONGEST_BLOCK
 
-__all__ = ["HTML", "Decoder", "failure", "refuse_page", "retry_after", "said", "without"]
-
 T = TypeVar("T")
 
 log = logging.getLogger("rx_toppy.api")

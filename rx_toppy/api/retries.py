@@ -11,8 +11,6 @@ from random import Random
 
 from ..errors import ConnectionFailed, TopGGServerError, ToppyError
 
-__all__ = ["backoff", "is_passing", "no_sooner", "pause_before_retry", "pause_between_rounds"]
-
 FIRST_PAUSE = 0.3
 LONGEST_PAUSE = 10.0
 

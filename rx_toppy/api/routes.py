@@ -22,27 +22,6 @@ from ..models import (
 from .responses import Decoder
 from .vote_history import VotesPage
 
-__all__ = [
-    "ANNOUNCE",
-    "CHECK_VOTE",
-    "EDIT_PROJECT",
-    "FETCH_BOT",
-    "FETCH_BOTS",
-    "FETCH_HISTORY",
-    "FETCH_PROJECT",
-    "FETCH_USER",
-    "FETCH_VOTES",
-    "FETCH_VOTE_STATUS",
-    "GET_STATS",
-    "IS_WEEKEND",
-    "POST_METRICS",
-    "POST_METRICS_BATCH",
-    "POST_STATS",
-    "PUT_COMMANDS",
-    "Request",
-    "Route",
-]
-
 T = TypeVar("T")
 
 

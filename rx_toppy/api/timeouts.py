@@ -14,8 +14,6 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Deadlines"]
-
 
 class Deadlines:
     """What is under way, and until when.

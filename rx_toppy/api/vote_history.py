@@ -20,8 +20,6 @@ from ..models import Vote
 from ..models.fields import IdText, Text, Whole, aware, digits
 from .payloads import timestamp
 
-__all__ = ["FetchVotes", "History", "VotesPage"]
-
 log = logging.getLogger("rx_toppy.api")
 
 

@@ -17,8 +17,6 @@ from . import bots, demo, exit_codes, lookup, sandbox, votes, watch
 from .arguments import JSON_HELP, Parser, cleaned
 from .records import json_line
 
-__all__ = ["main"]
-
 COMMANDS = (
     demo.add_to,
     bots.add_to,

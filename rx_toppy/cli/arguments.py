@@ -14,24 +14,6 @@ from typing import Any, NoReturn
 
 from .text import writable
 
-__all__ = [
-    "JSON_HELP",
-    "VARIABLE",
-    "Commands",
-    "Parser",
-    "add_base_url",
-    "add_seconds",
-    "check_every",
-    "cleaned",
-    "command",
-    "duration",
-    "in_our_terms",
-    "moment",
-    "refuse",
-    "token",
-    "whole",
-]
-
 VARIABLE = "TOPGG_TOKEN"
 LEAST_EVERY = 10
 TOP_GG = "https://top.gg/api"

@@ -8,14 +8,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import export as listing
 from .arguments import VARIABLE, Commands, add_base_url, command, in_our_terms, refuse, token, whole
+from .export.bots import Search, exporting_bots, searching
+from .export.formats import FORMATS
 from .export.options import add_export, exported, target_of
+from .export.progress import Notices
+from .export.writing import read
 from .records import BotRecord
 from .tables import Column, Table, show
 from .text import counted, is_unicode
-
-__all__ = ["add_to"]
 
 ROWS = 20
 SORTS = {
@@ -79,22 +80,22 @@ def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     if given.format and not exports:
         refuse(parser, "--format is only for an --export")
     limit = given.limit or (None if exports else ROWS)
-    search = listing.Search(_search(parser, given), SORTS.get(given.sort, given.sort), limit)
+    search = Search(_search(parser, given), SORTS.get(given.sort, given.sort), limit)
     secret = token(parser, "a token of top.gg")
     try:
-        reading = listing.searching(secret, search, base_url=given.base_url)
+        reading = searching(secret, search, base_url=given.base_url)
     except ValueError as error:
         refuse(parser, in_our_terms(error))
     if exports:
         target = target_of(parser, given)
-        return exported(given, target, reading.what, listing.exporting_bots(reading, target))
-    notices = listing.Notices(sys.stderr, reading.stand)
+        return exported(given, target, reading.what, exporting_bots(reading, target))
+    notices = Notices(sys.stderr, reading.stand)
     if given.json:
-        write = listing.FORMATS["jsonl"](reading.kind).writer(sys.stdout)
-        asyncio.run(listing.read(reading, write, notices))
+        write = FORMATS["jsonl"](reading.kind).writer(sys.stdout)
+        asyncio.run(read(reading, write, notices))
         return 0
     bots: list[Any] = []
-    asyncio.run(listing.read(reading, bots.append, notices))
+    asyncio.run(read(reading, bots.append, notices))
     _show(bots, len(bots) if reading.total is None else reading.total)
     return 0
 

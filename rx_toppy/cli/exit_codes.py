@@ -13,8 +13,6 @@ from ..errors import (
 )
 from .arguments import VARIABLE
 
-__all__ = ["INTERRUPTED", "said", "status_of", "table"]
-
 OTHER = 1
 INTERRUPTED = 130
 

@@ -16,17 +16,6 @@ import msgspec
 from ..models import Bot, BotStats, User, Vote
 from .text import CONTROLS, is_unicode
 
-__all__ = [
-    "BotPage",
-    "BotRecord",
-    "Record",
-    "StatsRecord",
-    "UserRecord",
-    "VoteRecord",
-    "json_line",
-    "time",
-]
-
 BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 
 

@@ -6,8 +6,6 @@ import argparse
 
 from .arguments import Commands, add_seconds, command
 
-__all__ = ["add_to"]
-
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""

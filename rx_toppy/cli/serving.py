@@ -21,8 +21,6 @@ from .records import json_line, time
 from .signals import ended_by_signals
 from .text import counted
 
-__all__ = ["prepared"]
-
 NAMED: Mapping[str, tuple[Callable[..., faults.Fault], Callable[[str], Any] | None]]
 NAMED = MappingProxyType(
     {

@@ -7,8 +7,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-__all__ = ["ended_by_signals"]
-
 
 @contextmanager
 def ended_by_signals(loop: asyncio.AbstractEventLoop, over: asyncio.Future[None]) -> Iterator[None]:

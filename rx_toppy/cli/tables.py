@@ -7,12 +7,16 @@ import shutil
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
 from .text import is_unicode, writable
 
-__all__ = ["Column", "Sheet", "Table", "fitting", "show"]
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table as Grid
 
 LONGEST_CELL = 100  # characters, where a line may be as long as it likes
 LONGEST_VALUE = 300
@@ -59,12 +63,8 @@ def show(what: Table | Sheet, out: TextIO) -> None:
     """
     what = _harmless(what, out.encoding)
     if out.isatty() and os.environ.get("TERM") != "dumb":
-        try:
-            from .drawing import draw
-        except ImportError:
-            pass
-        else:
-            draw(what, out)
+        with suppress(ImportError):
+            _draw(what, out)
             return
     is_bound = out.isatty() or "COLUMNS" in os.environ
     width = shutil.get_terminal_size().columns if is_bound else None
@@ -155,3 +155,57 @@ def _cell(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _draw(what: Table | Sheet, out: TextIO) -> None:
+    """Prints it by rich. All that it shows is plain text: markup and links in it mean nothing.
+
+    Raises:
+        ImportError: rich is not installed; nothing was printed.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=out, highlight=False)
+    console.print(_drawn_table(what, console) if isinstance(what, Table) else _drawn_sheet(what))
+    if isinstance(what, Table):
+        console.print(Text(f"\n{what.foot}", "dim"))
+
+
+def _drawn_table(table: Table, console: Console) -> Grid:
+    from rich.cells import cell_len
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    overflow: Literal["crop", "ellipsis"] = "ellipsis" if is_unicode(console.encoding) else "crop"
+    grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+    widths = fitting(table, console.width, cell_len)
+    for column, width in zip(table.columns, widths, strict=True):
+        grid.add_column(
+            Text(column.heading),
+            justify="right" if column.is_number else "left",
+            style=column.style,
+            width=width,
+            no_wrap=True,
+            overflow=overflow,
+        )
+    for row in table.rows:
+        grid.add_row(*map(Text, row))
+    return grid
+
+
+def _drawn_sheet(sheet: Sheet) -> Panel:
+    from rich.padding import Padding
+    from rich.panel import Panel
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid.grid(padding=(0, GAP, 0, 0), pad_edge=False)
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in sheet.rows:
+        grid.add_row(Text(name), Text(value))
+    title = Text(sheet.title, "bold")
+    return Panel(
+        Padding(grid, (0, 1)), title=title, title_align="left", border_style="dim", expand=False
+    )

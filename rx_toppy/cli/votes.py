@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from . import export as listing
 from .arguments import (
     LEAST_EVERY,
     VARIABLE,
@@ -21,9 +20,9 @@ from .arguments import (
     refuse,
     token,
 )
+from .export.following import following
 from .export.options import add_export, exported, target_of
-
-__all__ = ["add_to"]
+from .export.votes import exporting_votes
 
 
 def add_to(commands: Commands) -> None:
@@ -95,7 +94,7 @@ def _prepared_following(
 ) -> Callable[[], int]:
     every = 60.0 if given.every is None else given.every
     check_every(parser, every)
-    follow = listing.following(
+    follow = following(
         token,
         since=given.since,
         every=every,
@@ -115,5 +114,5 @@ def _prepared_export(
     parser: argparse.ArgumentParser, given: argparse.Namespace, token: str
 ) -> Callable[[], int]:
     target = target_of(parser, given, given.cursor_file)
-    export = listing.exporting_votes(token, target, since=given.since, base_url=given.base_url)
+    export = exporting_votes(token, target, since=given.since, base_url=given.base_url)
     return lambda: exported(given, target, "vote", export)

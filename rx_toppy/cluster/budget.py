@@ -22,8 +22,6 @@ from .connection import ANSWER, LONGEST, Link, RedisAway
 from .offline_share import Aside, Share
 from .wait_queues import Asker, Lane, Lanes, Place
 
-__all__ = ["SharedBudget"]
-
 log = logging.getLogger("rx_toppy.cluster")
 
 # A process takes a turn so often, in seconds. One that has not for `PRESENT` is not counted as

@@ -12,7 +12,6 @@ import msgspec
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["Link", "RedisAway", "checked_redis_url", "shown_redis_url"]
 
 # How long an answer of Redis's may take, in seconds; it should be there in less than a thousandth.
 ANSWER = 2.0

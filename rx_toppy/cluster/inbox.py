@@ -61,8 +61,6 @@ from .inbox_redis import Gathering, InboxRedis
 from .inbox_worker import RedisProcessing
 from .inbox_writes import add_all, add_page
 
-__all__ = ["RedisInbox"]
-
 # top.gg waits for five seconds.
 LONGEST_WAIT = 4.0
 

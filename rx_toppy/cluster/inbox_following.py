@@ -13,7 +13,6 @@ from .inbox_redis import InboxRedis
 if TYPE_CHECKING:
     from redis.asyncio.lock import Lock
 
-__all__ = ["follow_in_turn"]
 
 # So long after its last sign of life another process takes over from the one that follows.
 LOCKED_FOR = 6.0

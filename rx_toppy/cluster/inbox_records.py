@@ -15,8 +15,6 @@ from ..models.votes import VoteSource
 from ..votes.timestamps import micros, moment
 from ..votes.worker import DeadLetter
 
-__all__ = ["decoded", "decoded_letter", "encoded", "number_of"]
-
 Row = tuple[
     int,  # when it was cast or came in, as it was known first: its place in time
     str,  # its id, its voter's on top.gg and on the platform, "" for what is not known

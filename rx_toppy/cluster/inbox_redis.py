@@ -11,8 +11,6 @@ from typing import Any, Generic, TypeVar
 from ..errors import InboxError
 from .connection import Link, RedisAway, shown_redis_url
 
-__all__ = ["Gathering", "InboxRedis", "away"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

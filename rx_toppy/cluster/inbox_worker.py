@@ -22,7 +22,6 @@ from .inbox_redis import Gathering, InboxRedis
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["RedisProcessing"]
 
 log = logging.getLogger("rx_toppy.votes")
 

@@ -13,8 +13,6 @@ from ..votes.deduplication import MARGIN, Record, Together
 from .inbox_records import decoded, encoded, number_of
 from .inbox_redis import InboxRedis, away
 
-__all__ = ["add_all", "add_page"]
-
 # Each round but the first one tells of votes that others have added since the one before.
 MOST_ROUNDS = 20
 

@@ -7,8 +7,6 @@ from math import ceil
 
 from ..api.rate_limits import RateLimit, Window
 
-__all__ = ["Aside", "Share"]
-
 Aside = tuple[int, int]
 """What Redis has put aside for a process in a window: at once, and when the window has emptied."""
 

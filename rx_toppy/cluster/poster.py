@@ -9,8 +9,6 @@ from ..models import BotStatsPayload
 from ..stats import Poster, Samples
 from .totals import Roll
 
-__all__ = ["ClusterPoster"]
-
 
 class ClusterPoster(Poster):
     """Posts the servers of all processes, each time in one request."""

@@ -11,8 +11,6 @@ from ..api.rate_limits import Budget, RateLimit, Ticket
 from .budget import SharedBudget
 from .wait_queues import Place
 
-__all__ = ["SharedGate"]
-
 log = logging.getLogger("rx_toppy.cluster")
 
 

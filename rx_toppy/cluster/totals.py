@@ -19,7 +19,6 @@ from .connection import LONGEST, Link, RedisAway
 if TYPE_CHECKING:
     from redis.asyncio.lock import Lock
 
-__all__ = ["Roll"]
 
 log = logging.getLogger("rx_toppy.cluster")
 

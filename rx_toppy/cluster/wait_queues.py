@@ -11,8 +11,6 @@ import msgspec
 from ..api.rate_limiter import Waiter
 from .offline_share import Share
 
-__all__ = ["Asker", "Lane", "Lanes", "Place"]
-
 Lane = tuple[int, ...]
 """The windows that a path is counted in, by their places among the limits."""
 

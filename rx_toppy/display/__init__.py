@@ -23,7 +23,7 @@ from ..models import (
     VoteStatus,
 )
 from ..votes.operators.leaderboard import Standing
-from ..votes.sqlite_queries import DeadLetter
+from ..votes.worker import DeadLetter
 from . import cards
 from .client import client_html
 from .html import Element, Node

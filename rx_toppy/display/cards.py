@@ -17,7 +17,7 @@ from ..models import (
     VoteStatus,
 )
 from ..votes.operators.leaderboard import Standing
-from ..votes.sqlite_queries import DeadLetter
+from ..votes.worker import DeadLetter
 from .html import Element, Node, Url, discord_invite, web_url
 from .style import (
     ROWS,

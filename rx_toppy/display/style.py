@@ -14,28 +14,6 @@ from typing import NamedTuple
 
 from .html import Element, Node, Url, shorten, web_url
 
-__all__ = [
-    "ROWS",
-    "Column",
-    "badge",
-    "date",
-    "duration",
-    "facts",
-    "heading",
-    "link",
-    "listing",
-    "moment",
-    "muted",
-    "named",
-    "number",
-    "panel",
-    "picture",
-    "quoted",
-    "spaced",
-    "table",
-    "tagged",
-]
-
 # So many rows of a list are shown, and so many tags of a bot.
 ROWS = 20
 TAGS = 8

@@ -23,8 +23,6 @@ from .fields import (
 )
 from .html_repr import Displayed
 
-__all__ = ["Bot", "BotSearchResults"]
-
 
 class Bot(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bot as top.gg lists it. Any attribute but `id` may be None.

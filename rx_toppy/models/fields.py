@@ -7,20 +7,6 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-__all__ = [
-    "Id",
-    "IdText",
-    "IdTexts",
-    "Text",
-    "TextItems",
-    "UserCache",
-    "Whole",
-    "avatar_url",
-    "aware",
-    "digits",
-    "short_repr",
-]
-
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Text = str | None
 Whole = int | None

@@ -10,8 +10,6 @@ from msgspec import field
 from .fields import Whole, short_repr
 from .html_repr import Displayed
 
-__all__ = ["BotStats", "BotStatsPayload", "StatsDict"]
-
 
 class BotStats(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bot's statistics, as top.gg has them.

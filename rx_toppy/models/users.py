@@ -10,8 +10,6 @@ from msgspec import field
 from .fields import Id, Text, UserCache, avatar_url, short_repr
 from .html_repr import Displayed
 
-__all__ = ["IndividualUserVoteResult", "SimpleUser", "Socials", "User"]
-
 
 class Socials(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A user's accounts elsewhere, as they typed them; None where they gave none."""

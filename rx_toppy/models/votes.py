@@ -11,8 +11,6 @@ from msgspec import field
 from .fields import Text, UserCache, Whole, aware, short_repr
 from .html_repr import Displayed
 
-__all__ = ["Vote", "VoteSource", "VoteStatus"]
-
 VoteSource = Literal["history", "webhook_v0", "webhook_v1"]
 
 

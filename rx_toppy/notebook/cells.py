@@ -10,8 +10,6 @@ from typing import Any
 
 from .output import shell
 
-__all__ = ["Stops", "ended"]
-
 BEAT = 0.2  # seconds after which an interrupt is heeded at the latest
 PATIENCE = 0.1  # seconds in which `await` has come, also by way of a task
 

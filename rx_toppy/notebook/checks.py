@@ -12,8 +12,6 @@ from reactivex import Observable, abc
 
 from ..streams.loop import running_loop
 
-__all__ = ["checked_function", "checked_loop", "checked_observable", "needed"]
-
 
 def checked_observable(observable: Any, name: str) -> Observable[Any]:
     """An observable of reactivex's, or a TypeError that says that `name` takes one."""

@@ -12,8 +12,6 @@ import msgspec
 from ..events import AutopostEvent, AutopostFailed, PollFailed, PostEvent, RequestEvent, VoteEvent
 from ..models import Bot, BotStatsPayload, SimpleUser, User, Vote
 
-__all__ = ["fields_of", "label_of", "public_names", "said"]
-
 FEW = 4  # items of a list whose labels make one
 
 # What is worth a column, where there are more attributes than a page is wide.

@@ -14,8 +14,6 @@ import msgspec
 from ..models import Bot, BotSearchResults
 from .fields import public_names
 
-__all__ = ["to_frame"]
-
 LIBRARIES = ("pandas", "polars")
 
 # What a column holds, by the annotation of its attribute: how each library calls that.

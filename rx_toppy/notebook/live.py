@@ -20,8 +20,6 @@ from .cells import Stops, ended
 from .checks import checked_function, checked_loop, checked_observable
 from .output import Output, muted, with_note
 
-__all__ = ["EVERY", "Live", "View", "live"]
-
 T = TypeVar("T")
 
 EVERY = 0.25

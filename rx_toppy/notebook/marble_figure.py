@@ -13,7 +13,6 @@ from .pictures import COLOURS, DPI, GREY, RED, any_characters, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw"]
 
 # Pixels.
 WIDTH = 800

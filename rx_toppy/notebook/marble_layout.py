@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from .recorder import Kind
 
-__all__ = ["BEAD", "MARBLE", "Crowd", "Lane", "Mark", "Place", "arrange"]
-
 GAP = 2
 END = 10  # how wide the end of a stream is
 

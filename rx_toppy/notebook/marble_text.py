@@ -10,8 +10,6 @@ from string import ascii_letters
 from ..display.html import shorten
 from .marble_layout import Lane, Mark
 
-__all__ = ["written"]
-
 COLUMNS = 60
 BRACKETS = 8  # as wide as they may be
 ENDS = {"error": "X", "completed": "|"}

@@ -27,7 +27,6 @@ from .recorder import Record, Recorder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Marbles", "Recording", "marbles"]
 
 # Seconds that a diagram shows at least: below, it would be of the machine and not of the streams.
 SHORTEST = 0.1

@@ -13,8 +13,6 @@ from ..display.style import panel
 from .checks import needed
 from .pictures import RED, Picture
 
-__all__ = ["Bundle", "Output", "muted", "with_note"]
-
 
 class Bundle(NamedTuple):
     """Something displayed: the data by MIME type, and what is said of these."""

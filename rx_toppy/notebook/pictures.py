@@ -14,7 +14,6 @@ from .checks import needed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DPI", "GREY", "RED", "Picture", "any_characters", "new_figure"]
 
 DPI = 100  # pixels of a page
 SHARPNESS = 2  # pixels of the picture for each of them

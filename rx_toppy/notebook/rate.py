@@ -15,8 +15,6 @@ from .checks import checked_loop, checked_observable, needed
 from .live import Live
 from .pictures import COLOURS, GREY, Picture, new_figure
 
-__all__ = ["SlidingRate", "rate", "sliding"]
-
 T = TypeVar("T")
 
 STEPS = 40  # points of the line in a window

@@ -10,8 +10,6 @@ from typing import Any, Literal, NamedTuple
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-__all__ = ["Kind", "Record", "Recorder"]
-
 Kind = Literal["next", "error", "completed"]
 
 

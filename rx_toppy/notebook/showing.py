@@ -7,8 +7,6 @@ from typing import Any
 from ..display import html_of
 from .checks import needed
 
-__all__ = ["show"]
-
 
 def show(model: Any, images: bool = False) -> None:
     """Displays a model as a cell does that ends with it, from anywhere in the cell.

@@ -17,8 +17,6 @@ from .fields import fields_of, said
 from .live import EVERY, Live
 from .output import Bundle, muted
 
-__all__ = ["table"]
-
 T = TypeVar("T")
 
 LONGEST = 60  # characters of a cell

@@ -12,8 +12,6 @@ from reactivex import Observable, abc
 
 from .iterate import iterate
 
-__all__ = ["Endless", "Ours", "callbacks_of"]
-
 T_co = TypeVar("T_co", covariant=True)
 
 

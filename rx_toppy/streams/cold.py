@@ -23,8 +23,6 @@ from .backpressure import demand
 from .base import Endless, Ours, callbacks_of
 from .loop import Home, running_loop
 
-__all__ = ["Call", "Items", "Paged", "Poll"]
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

@@ -14,8 +14,6 @@ from reactivex.subject import Subject
 from .base import Endless, callbacks_of
 from .loop import Home
 
-__all__ = ["CountedStream", "HotStream"]
-
 T = TypeVar("T")
 
 log = logging.getLogger("rx_toppy.streams.cold")

@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 from ..errors import ClientClosed
 
-__all__ = ["ELSEWHERE", "Home", "running_loop"]
-
 T = TypeVar("T")
 
 ELSEWHERE = (

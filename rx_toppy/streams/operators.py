@@ -17,8 +17,6 @@ from ..errors import BufferOverflow
 from .backpressure import Bell, demand
 from .loop import running_loop
 
-__all__ = ["map_async", "of_type"]
-
 log = logging.getLogger("rx_toppy.streams.operators")
 
 T = TypeVar("T")

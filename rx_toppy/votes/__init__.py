@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from .operators.windows import VoteCount, VoteWindow, recent_votes, votes_per
     from .receive import VoteReception, receive_votes
     from .sqlite_inbox import VoteInbox
-    from .sqlite_queries import DeadLetter
-    from .sqlite_worker import Outcome
     from .webhook import VoteWebhook
+    from .worker import DeadLetter, Outcome
 
 __all__ = [
     "DeadLetter",
@@ -54,8 +53,7 @@ __getattr__, __dir__ = lazy_exports(
         "operators.windows": ["VoteCount", "VoteWindow", "recent_votes", "votes_per"],
         "receive": ["VoteReception", "receive_votes"],
         "sqlite_inbox": ["VoteInbox"],
-        "sqlite_queries": ["DeadLetter"],
-        "sqlite_worker": ["Outcome"],
         "webhook": ["VoteWebhook"],
+        "worker": ["DeadLetter", "Outcome"],
     },
 )

@@ -18,8 +18,6 @@ import msgspec
 from ..models import IntegrationCreated, IntegrationDeleted, Vote
 from ..models.fields import Text, aware, digits
 
-__all__ = ["Refused", "is_authorized", "read_v0", "read_v1", "signed_at", "signing_key"]
-
 T = TypeVar("T")
 
 RawId = str | int | None

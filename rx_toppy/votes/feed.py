@@ -15,8 +15,6 @@ from ..streams.base import Endless
 from ..streams.hot import HotStream
 from ..streams.loop import Home, running_loop
 
-__all__ = ["Feed"]
-
 log = logging.getLogger("rx_toppy.votes")
 
 Tell = Callable[[Vote], object]

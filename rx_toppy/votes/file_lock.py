@@ -8,8 +8,6 @@ from pathlib import Path
 
 from ..errors import InboxError
 
-__all__ = ["Ownership"]
-
 # One who has just been told to end may still be about it.
 PATIENCE = 10.0
 PAUSE = 0.05

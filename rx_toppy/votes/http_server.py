@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-__all__ = ["listen", "stop_listening"]
-
 # From accepting a connection to its first callback asyncio takes three turns of the loop.
 TURNS = 4
 

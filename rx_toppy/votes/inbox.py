@@ -30,7 +30,6 @@ from .worker import DeadLetter, Handler, Handling, Outcome
 if TYPE_CHECKING:
     from ..client import TopGG
 
-__all__ = ["Inbox"]
 
 log = logging.getLogger("rx_toppy.votes")
 

@@ -17,13 +17,12 @@ from ..streams.loop import Home
 from .feed import Feed
 from .inbox import Inbox
 from .sqlite_inbox import VoteInbox
-from .sqlite_worker import Handler, Outcome
 from .webhook import VoteWebhook
+from .worker import Handler, Outcome
 
 if TYPE_CHECKING:
     from ..client import TopGG
 
-__all__ = ["VoteReception", "receive_votes"]
 
 log = logging.getLogger("rx_toppy.votes")
 

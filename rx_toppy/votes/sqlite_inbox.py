@@ -17,8 +17,6 @@ from .sqlite_store import Store
 from .sqlite_worker import Processing
 from .worker import DeadLetter, Handler
 
-__all__ = ["VoteInbox"]
-
 
 class VoteInbox(Inbox):
     """Votes on disk, from the moment they are acknowledged until they are handled: one SQLite file.

@@ -21,24 +21,6 @@ from .worker import DeadLetter
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-__all__ = [
-    "DEAD",
-    "DONE",
-    "WAITING",
-    "DeadLetter",
-    "Waiting",
-    "add_all",
-    "add_page",
-    "after",
-    "backlog",
-    "dead_letters",
-    "newest",
-    "revive",
-    "set_state",
-    "stored_cursor",
-    "top_voters",
-    "votes",
-]
 
 WAITING, DONE, DEAD = 0, 1, 2
 

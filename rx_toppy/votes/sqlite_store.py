@@ -25,7 +25,6 @@ from ..models import Vote
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-__all__ = ["Store"]
 
 T = TypeVar("T")
 

@@ -17,8 +17,6 @@ from .sqlite_queries import DEAD, DONE, WAITING, Waiting
 from .sqlite_store import Store
 from .worker import Handler, Handling, Outcome, said
 
-__all__ = ["Handler", "Outcome", "Processing"]
-
 log = logging.getLogger("rx_toppy.votes")
 
 # The pause after a handler raised, and what it grows to.

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ..client import TopGG
     from .inbox import Inbox
 
-__all__ = ["VoteWebhook"]
 
 T = TypeVar("T")
 

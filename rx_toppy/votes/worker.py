@@ -16,8 +16,6 @@ import msgspec
 from ..models import Vote
 from ..streams.backpressure import Bell
 
-__all__ = ["DeadLetter", "Handler", "Handling", "InHand", "Outcome", "said"]
-
 Handler = Callable[[Vote], Awaitable[Any]]
 
 log = logging.getLogger("rx_toppy.votes")

@@ -22,15 +22,15 @@ def no_width(monkeypatch) -> None:
 def terminal(monkeypatch) -> Callable[..., str]:
     """Runs a command of this process in a terminal: `terminal(width, *arguments, rich=True)`.
 
-    It gives what the terminal showed, without colours. Without rich is as if that part could not
-    be imported which needs it.
+    It gives what the terminal showed, without colours. Without rich is as if
+    it were not installed.
     """
 
     def run(width: int, *arguments: str, rich: bool = True) -> str:
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("COLUMNS", str(width))
         if not rich:
-            monkeypatch.setitem(sys.modules, "rx_toppy.cli.drawing", None)
+            monkeypatch.setitem(sys.modules, "rich.console", None)
         with Terminal(width) as terminal, os.fdopen(os.dup(terminal.end), "w") as out:
             monkeypatch.setattr(sys, "stdout", out)
             assert main(arguments) == 0

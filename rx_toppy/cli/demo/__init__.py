@@ -7,8 +7,6 @@ import argparse
 from ...errors import ToppyError
 from ..arguments import Commands, add_seconds, command, refuse
 
-__all__ = ["add_to"]
-
 REDIS = "redis://127.0.0.1:6379"
 
 

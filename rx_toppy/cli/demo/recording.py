@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..live.recording import Fields, recorded
 from .pipelines import Growth, NoPage, Spent, Started, Top
 
-__all__ = ["recorded"]
-
 
 @recorded.register
 def _(event: Started) -> tuple[str, Fields]:

@@ -33,8 +33,6 @@ from .pipelines import (
     votes,
 )
 
-__all__ = ["run"]
-
 
 def run(seconds: float | None = None, *, as_json: bool = False) -> None:
     """Runs it until the time is over, or until Ctrl-C; then tells what happened.

@@ -7,8 +7,6 @@ from ..live.telling import told
 from ..text import counted
 from .pipelines import POST_EVERY, Growth, NoPage, Spent, Started, Top
 
-__all__ = ["told"]
-
 
 @told.register
 def _(event: Started) -> tuple[str, str]:

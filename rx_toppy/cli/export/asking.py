@@ -12,8 +12,6 @@ from typing import Any, TypeVar
 from ...client import TopGG
 from ..signals import ended_by_signals
 
-__all__ = ["client_of", "quiet", "unless_ended"]
-
 T = TypeVar("T")
 
 

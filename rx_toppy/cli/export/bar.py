@@ -10,8 +10,6 @@ from rich.console import Console
 
 from .reading import Stand
 
-__all__ = ["Bar"]
-
 
 class Bar:
     """How far a reading has come, as a bar and in words.

@@ -7,8 +7,6 @@ from pathlib import Path
 from .files import check_place, drafted
 from .writing import Target
 
-__all__ = ["Bookmark", "has_content", "kept_cursor"]
-
 LONGEST_CURSOR = 2000  # characters; top.gg's have some dozens
 
 

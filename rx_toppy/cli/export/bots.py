@@ -22,8 +22,6 @@ from .pace import Pace
 from .reading import Reading, Stand
 from .writing import Exported, Target, written
 
-__all__ = ["BotSearch", "Search", "exporting_bots", "searching"]
-
 LIMITS = DEFAULT_RATE_LIMITS
 NO_END = 2**53
 

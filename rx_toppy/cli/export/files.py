@@ -13,8 +13,6 @@ from errno import EINVAL, EISDIR, ENOTDIR, ENOTSUP, EROFS
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["Draft", "check_place", "drafted", "streamed"]
-
 # How a pipe, a terminal and a stand-in for a file say that they are on no disk.
 NO_DISK = (EINVAL, ENOTSUP, EROFS, None)
 NAME_LENGTH = 40  # of the file's name, in that of its draft: names have an end, at 255 bytes

@@ -22,8 +22,6 @@ from ..records import VoteRecord, json_line
 from ..text import write
 from .asking import client_of, quiet, unless_ended
 
-__all__ = ["following"]
-
 Lines = Observable[tuple[TextIO, str]]
 
 

@@ -12,8 +12,6 @@ import msgspec
 from ..records import Record, json_line
 from ..text import writable
 
-__all__ = ["FORMATS", "Csv", "Format", "JsonLines", "Write", "format_of"]
-
 Write = Callable[[Record], object]
 """Writes one more record."""
 

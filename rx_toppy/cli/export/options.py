@@ -9,13 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import exit_codes
-from .. import export as listing
 from ..arguments import AddArgument, cleaned, refuse
 from ..records import json_line
 from ..text import counted
-from . import Exported, Target
-
-__all__ = ["add_export", "exported", "target_of"]
+from .formats import FORMATS, format_of
+from .writing import Exported, Target
 
 
 def add_export(add: AddArgument, what: str) -> None:
@@ -39,8 +37,8 @@ def target_of(
     file = given.export
     if file == "-" and given.json:
         refuse(parser, "--json has no place beside an --export to stdout; see --format")
-    format = listing.FORMATS[given.format] if given.format else listing.format_of(file)
-    return listing.Target(None if file == "-" else Path(file), format, cursor)
+    format = FORMATS[given.format] if given.format else format_of(file)
+    return Target(None if file == "-" else Path(file), format, cursor)
 
 
 def exported(

@@ -10,8 +10,6 @@ from ...api.rate_limits import RateLimit
 from ...arguments import seconds
 from ...events import RequestEvent
 
-__all__ = ["Pace"]
-
 
 class Pace:
     """How many calls of the last minute a limit counts, and how long one more has to wait.

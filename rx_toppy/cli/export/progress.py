@@ -10,8 +10,6 @@ from typing import Any, Protocol, Self, TextIO
 from ..text import write
 from .reading import Reading, Stand
 
-__all__ = ["Notices", "Progress", "shown"]
-
 
 class Progress(AbstractContextManager[Any], Protocol):
     """What shows how far it has come, between its beginning and its end."""

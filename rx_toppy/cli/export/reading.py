@@ -10,8 +10,6 @@ from typing import ClassVar, NamedTuple
 from ...client import TopGG
 from ..records import Record
 
-__all__ = ["Reading", "Stand"]
-
 LEAST_ELAPSED = 0.1  # seconds, so that a rate is never of next to nothing
 
 

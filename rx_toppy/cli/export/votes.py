@@ -22,8 +22,6 @@ from .formats import Format
 from .reading import Reading, Stand
 from .writing import Exported, Target, written
 
-__all__ = ["exporting_votes", "fraction"]
-
 
 def exporting_votes(
     token: str, target: Target, *, since: datetime | None, base_url: str

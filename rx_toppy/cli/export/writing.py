@@ -18,8 +18,6 @@ from .formats import Format, Write
 from .progress import Progress, shown
 from .reading import Reading
 
-__all__ = ["Exported", "Target", "read", "written"]
-
 FRAME_EVERY = 0.1  # seconds
 
 

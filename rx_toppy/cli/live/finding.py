@@ -11,8 +11,6 @@ from reactivex import operators as ops
 from ...events import Event, RequestEvent
 from ...models import Bot, SimpleUser
 
-__all__ = ["Page", "Voted", "name_of", "new_voters", "newcomers", "route_of"]
-
 
 class Page(Event, frozen=True):
     """A bot's page, as it is now."""

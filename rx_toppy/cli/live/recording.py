@@ -11,8 +11,6 @@ from ..text import write
 from .finding import Page, Voted
 from .lines import Lines
 
-__all__ = ["Objects", "recorded"]
-
 Fields = dict[str, object]
 
 

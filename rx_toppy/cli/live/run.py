@@ -27,8 +27,6 @@ from .board import Board
 from .lines import Lines
 from .recording import Objects
 
-__all__ = ["Stage", "View", "run", "view"]
-
 FRAME_EVERY = 0.2  # seconds
 
 

@@ -18,8 +18,6 @@ from ..arguments import (
     token,
 )
 
-__all__ = ["add_to"]
-
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""

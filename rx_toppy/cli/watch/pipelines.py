@@ -19,8 +19,6 @@ from ...streams.operators import of_type
 from ..live.board import BUDGET, MINUTE
 from ..live.finding import Page, Voted, name_of, new_voters
 
-__all__ = ["Budget", "OwnPage", "Stats", "Voters", "Watching", "budget", "page", "stats", "voters"]
-
 T = TypeVar("T")
 E = TypeVar("E")
 

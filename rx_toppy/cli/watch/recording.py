@@ -6,8 +6,6 @@ from ..live.board import BUDGET
 from ..live.recording import Fields, recorded
 from .pipelines import Budget, Stats, Voters, Watching
 
-__all__ = ["recorded"]
-
 
 @recorded.register
 def _(event: Watching) -> tuple[str, Fields]:

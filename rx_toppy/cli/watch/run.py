@@ -19,8 +19,6 @@ from . import telling as telling  # how to tell of what the pipelines find
 from .board import Board
 from .pipelines import Watching, budget, page, stats, voters
 
-__all__ = ["prepared"]
-
 
 def prepared(
     id: UserLike,

@@ -8,8 +8,6 @@ from ..live.telling import told
 from ..text import counted
 from .pipelines import Budget, OwnPage, Stats, Voters, Watching
 
-__all__ = ["told"]
-
 NAMED = 3
 
 

@@ -13,8 +13,6 @@ from ...arguments import Seconds
 from ...models import Vote
 from .timed import Operator, OverTime, over_time, span
 
-__all__ = ["VoterJoined", "VoterLeft", "active_voters", "vote_reminders"]
-
 # How long a vote counts, and how long its user has to wait for the next; where it does not say.
 COOLDOWN = timedelta(hours=12)
 

@@ -20,8 +20,6 @@ from ...arguments import Seconds, seconds
 from ...models import Vote
 from ...streams.loop import running_loop
 
-__all__ = ["Agenda", "Operator", "OverTime", "over_time", "span"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ....events import Event
 from .session import Terminal
 
-__all__ = ["Away", "Hosts", "Joined", "Left", "Met", "Missing", "Posts", "Total"]
-
 
 class Joined(Event, frozen=True):
     """This terminal takes part."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ...live.recording import Fields, recorded
 from .events import Away, Hosts, Joined, Left, Met, Missing, Posts, Total
 
-__all__ = ["recorded"]
-
 
 @recorded.register
 def _(event: Joined) -> tuple[str, Fields]:

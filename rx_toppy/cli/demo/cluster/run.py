@@ -25,8 +25,6 @@ from .events import Joined
 from .session import Session
 from .standing import DROP_AFTER, PartOfBot, changes, looks, shards_of, sharing, totals
 
-__all__ = ["run"]
-
 # Seconds. All terminals together keep well below the 60 requests a minute, up to three of them.
 LOOK_EVERY = 10.0
 

@@ -20,7 +20,6 @@ from ..pipelines import BOTS, SEED, VOTES_PER_MINUTE
 if TYPE_CHECKING:
     from redis.asyncio.lock import Lock
 
-__all__ = ["Session", "Terminal"]
 
 MOST = 9  # terminals
 

@@ -23,18 +23,6 @@ from ..pipelines import BUDGET_EVERY, POST_EVERY, SEED, growing
 from .events import Away, Hosts, Left, Met, Missing, Posts, Total
 from .session import Session, Terminal
 
-__all__ = [
-    "DROP_AFTER",
-    "SHARDS",
-    "PartOfBot",
-    "Standing",
-    "changes",
-    "looks",
-    "shards_of",
-    "sharing",
-    "totals",
-]
-
 # Two terminals have all shards of the bot; a third one has none, and only reads.
 SHARDS = 4
 SHARDS_EACH = 2

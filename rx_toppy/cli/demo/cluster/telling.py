@@ -10,8 +10,6 @@ from .events import Away, Hosts, Joined, Left, Met, Missing, Posts, Total
 from .session import Terminal
 from .standing import DROP_AFTER
 
-__all__ = ["named", "shards", "told"]
-
 
 def shards(ids: Sequence[int]) -> str:
     """Shards by their names."""
