@@ -33,6 +33,7 @@ from .errors import (
 from .events import (
     AutopostEvent,
     AutopostFailed,
+    Event,
     EventStream,
     PollFailed,
     PostEvent,
@@ -78,6 +79,7 @@ __all__ = [
     "Client",
     "ClientClosed",
     "ConnectionFailed",
+    "Event",
     "EventStream",
     "Forbidden",
     "InboxError",

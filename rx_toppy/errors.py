@@ -181,7 +181,7 @@ class InboxError(ToppyError):
     """A `VoteInbox` could not do it: its disk is full, its file locked, or it was closed.
 
     Attributes:
-        is_passing: Whether the same may well succeed later.
+        is_transient: Whether the same may well succeed later.
     """
 
-    is_passing: bool = False
+    is_transient: bool = False

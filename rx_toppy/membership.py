@@ -25,18 +25,18 @@ class Member(Protocol):
         """What every send of the client goes through."""
 
     @property
-    def processes(self) -> int:
+    def process_count(self) -> int:
         """How many processes there are, this one among them."""
 
     @property
-    def is_away(self) -> bool:
+    def is_offline(self) -> bool:
         """Whether the others can't be reached, so that this process goes on with its share."""
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this process is the one that posts the total."""
 
-    def budgets(self) -> list[Budget]:
+    def limits(self) -> list[Budget]:
         """What is left of each limit beside what all processes have sent."""
 
     async def total(self) -> Census:
@@ -78,7 +78,7 @@ def checked_cluster(cluster: Any) -> Coordinator:
     is_text = isinstance(cluster, (str, bytes, bytearray))
     if is_text or not callable(getattr(type(cluster), "join", None)):
         raise TypeError(
-            "cluster takes a rx_toppy.cluster.RedisCluster, not "
+            "cluster takes a rx_toppy.cluster.RedisCoordinator, not "
             f"{'text' if isinstance(cluster, str) else type(cluster).__name__}"
         )
     checked: Coordinator = cluster

@@ -56,7 +56,7 @@ from rx_toppy import (
 )
 from rx_toppy.project import ProjectAPI
 from rx_toppy.sandbox import Sandbox, faults
-from rx_toppy.votes import VoteReception
+from rx_toppy.votes import VoteReceiver
 from rx_toppy.votes import sqlite_worker as processing
 from rx_toppy.votes.operators import timed as agenda
 from rx_toppy.votes.sqlite_inbox import Inbox
@@ -913,7 +913,7 @@ class Office(NamedTuple):
     bot: Bot
     client: Any
     names: dict[str, Any]  # of the example
-    receptions: list[VoteReception]
+    receptions: list[VoteReceiver]
     lines: Callable[[], list[str]]
 
 
@@ -934,10 +934,10 @@ def sends(id: str) -> Callable[[Post], Post]:
 
 async def deliver(block: Block, post: Post, lines: Callable[[], list[str]]) -> None:
     """Runs an example and what is to happen; then the client closes, and nothing may be left."""
-    receptions: list[VoteReception] = []
+    receptions: list[VoteReceiver] = []
     receive_votes = rx_toppy.receive_votes
 
-    async def receive(*args: Any, **options: Any) -> VoteReception:
+    async def receive(*args: Any, **options: Any) -> VoteReceiver:
         receptions.append(await receive_votes(*args, **{"port": 0} | options))
         return receptions[-1]
 
@@ -975,10 +975,10 @@ async def a_vote_comes_twice(at: Office) -> AsyncGenerator[None, None]:
     assert reception.webhook is not None
     endpoint = at.sandbox.send_to(f"http://127.0.0.1:{reception.webhook.port}/votes", secret=SECRET)
     at.sandbox.vote(1001)
-    await endpoint.settled()
+    await endpoint.wait_idle()
     assert endpoint.delivered == 1
     await told(at.lines, 1)
-    assert [vote.voter for vote in await reception.inbox.votes()] == [1001]
+    assert [vote.voter_id for vote in await reception.inbox.votes()] == [1001]
     assert at.bot.heard
     await at.client.close()
     assert reception.history is not None
@@ -1071,7 +1071,7 @@ async def a_vote_is_delivered(at: Office) -> AsyncGenerator[None, None]:
     assert reception.webhook is not None
     endpoint = at.sandbox.send_to(f"http://127.0.0.1:{reception.webhook.port}/votes", secret=SECRET)
     at.sandbox.vote(1001)
-    await endpoint.settled()
+    await endpoint.wait_idle()
     await told(at.lines, 1)
     await at.client.close()
     with pytest.raises(rx_toppy.InboxError):

@@ -127,5 +127,5 @@ class History:
                         await told
             self._largest = max(self._largest, len(page.data))
             is_full = len(page.data) == self._largest
-            if is_last or (until and votes and not is_full and votes[-1].at >= until):
+            if is_last or (until and votes and not is_full and votes[-1].cast_at >= until):
                 return

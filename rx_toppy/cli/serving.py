@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from aiohttp.http import HttpProcessingError
 
-from ..sandbox import Sandbox, SeenRequest, faults
+from ..sandbox import RecordedRequest, Sandbox, faults
 from .records import json_line, time
 from .signals import ended_by_signals
 from .text import counted
@@ -28,10 +28,10 @@ NAMED = MappingProxyType(
         "reset": (faults.Reset, None),
         "hang": (faults.Hang, None),
         "garbage": (faults.Garbage, None),
-        "html": (faults.Html, int),
-        "cutoff": (faults.CutOff, float),
+        "html": (faults.HtmlPage, int),
+        "cutoff": (faults.TruncatedBody, float),
         "delay": (faults.Delay, float),
-        "429": (faults.TooMany, float),
+        "429": (faults.TooManyRequests, float),
     }
 )
 
@@ -101,7 +101,7 @@ class _Lines:
         """Says where the sandbox is, and what it takes."""
         self._write(_greeting(sandbox, fails))
 
-    def show(self, seen: SeenRequest) -> None:
+    def show(self, seen: RecordedRequest) -> None:
         """Writes the request's line."""
         self._add(seen.at, seen.status, seen)
 
@@ -118,7 +118,7 @@ class _Lines:
         count = counted(self._answers.total(), "request", "")
         self._write(f"\n{count}{': ' if answers else ''}{answers}\n")
 
-    def _add(self, at: datetime, status: int | None, seen: SeenRequest | None) -> None:
+    def _add(self, at: datetime, status: int | None, seen: RecordedRequest | None) -> None:
         self._answers["no answer" if status is None else str(status)] += 1
         try:
             self._write(self._line(at, status, seen) + "\n")
@@ -126,7 +126,7 @@ class _Lines:
             if self.over is not None and not self.over.done():
                 self.over.set_exception(error)
 
-    def _line(self, at: datetime, status: int | None, seen: SeenRequest | None) -> str:
+    def _line(self, at: datetime, status: int | None, seen: RecordedRequest | None) -> str:
         what = "(no HTTP: is the path encoded?)"
         if seen is not None:
             target = f"{seen.path}?{seen.query}" if seen.query else seen.path
@@ -155,7 +155,7 @@ class _Objects(_Lines):
     def end(self) -> None:
         """Says nothing: who reads this can count."""
 
-    def _line(self, at: datetime, status: int | None, seen: SeenRequest | None) -> str:
+    def _line(self, at: datetime, status: int | None, seen: RecordedRequest | None) -> str:
         about = {
             "method": seen and seen.method,
             "path": seen and seen.path,

@@ -1,8 +1,8 @@
 """Many processes, one token: clusters on Redis.
 
-A large bot runs in many processes, and top.gg knows only its one token. `RedisCluster` makes their
-clients one: one budget of requests, one total, one block. `RedisInbox` is an inbox for votes that
-any process fills, and all of them empty.
+A large bot runs in many processes, and top.gg knows only its one token. `RedisCoordinator` makes
+their clients one: one budget of requests, one total, one block. `RedisInbox` is an inbox for votes
+that any process fills, and all of them empty.
 
 What one Redis carries, for a bot of 10,000 shards and a million votes a day, by what one core of
 a small server was measured to do (Redis 7.0; Python not counted, which runs in the processes):
@@ -31,12 +31,12 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from .coordinator import Membership, RedisCluster
+    from .coordinator import Membership, RedisCoordinator
     from .inbox import RedisInbox
 
-__all__ = ["Membership", "RedisCluster", "RedisInbox"]
+__all__ = ["Membership", "RedisCoordinator", "RedisInbox"]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
-    {"coordinator": ["Membership", "RedisCluster"], "inbox": ["RedisInbox"]},
+    {"coordinator": ["Membership", "RedisCoordinator"], "inbox": ["RedisInbox"]},
 )

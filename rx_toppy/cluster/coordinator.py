@@ -37,7 +37,8 @@ class Membership:
     Its properties are as was last heard, at most a second ago; read them on the client's loop.
 
     Example:
-        >>> if client.cluster.leads: print("posts for", client.cluster.processes, "processes")
+        >>> if client.cluster.is_leader:
+        ...     print("posts for", client.cluster.process_count, "processes")
     """
 
     def __init__(
@@ -70,21 +71,21 @@ class Membership:
         self._is_leaving = False
 
     @property
-    def processes(self) -> int:
+    def process_count(self) -> int:
         """How many processes there are, this one among them; 0 before Redis was reached."""
         return self.budget.members
 
     @property
-    def is_away(self) -> bool:
+    def is_offline(self) -> bool:
         """Whether Redis is away, so that this process goes on with its share."""
         return self.budget.is_away
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this process is the one that posts the total."""
         return self.roll.leads
 
-    def budgets(self) -> list[Budget]:
+    def limits(self) -> list[Budget]:
         """What is left of each limit beside what all processes have sent, and what is put aside for
         the others while Redis is away; `free_in` is None where others have taken all.
         """
@@ -158,7 +159,7 @@ def _ended(task: asyncio.Task[None]) -> None:
         log.error("this process takes no part in its cluster any more", exc_info=task.exception())
 
 
-class RedisCluster:
+class RedisCoordinator:
     """Makes the clients of several processes, on any machines, one: by a Redis that all reach.
 
     ```
@@ -202,12 +203,12 @@ class RedisCluster:
         ImportError: the package `redis` is not installed.
 
     Example:
-        >>> cluster = RedisCluster("redis://localhost:6379")
+        >>> cluster = RedisCoordinator("redis://localhost:6379")
         >>> client = TopGG(bot, token=TOKEN, cluster=cluster)
     """
 
     def __init__(self, url: str, *, drop_after: Seconds = 300.0) -> None:
-        self._url = checked_redis_url(url, "RedisCluster")
+        self._url = checked_redis_url(url, "RedisCoordinator")
         self._drop_after = seconds(drop_after, "drop_after")
         if self._drop_after < SILENCE:  # one that lives is not always heard of sooner
             raise ValueError(f"drop_after takes at least {SILENCE:g} seconds, not {drop_after}")
@@ -237,4 +238,4 @@ class RedisCluster:
         )
 
     def __repr__(self) -> str:
-        return f"<RedisCluster at {shown_redis_url(self._url)}>"
+        return f"<RedisCoordinator at {shown_redis_url(self._url)}>"

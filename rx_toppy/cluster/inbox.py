@@ -52,7 +52,7 @@ from ..models import Vote
 from ..votes import sqlite_worker as processing
 from ..votes.deduplication import is_meant
 from ..votes.inbox import Inbox
-from ..votes.operators.leaderboard import Standing
+from ..votes.operators.leaderboard import LeaderboardEntry
 from ..votes.worker import DeadLetter, Handler
 from .connection import checked_redis_url, shown_redis_url
 from .inbox_following import follow_in_turn
@@ -95,10 +95,10 @@ class RedisInbox(Inbox):
     after these 15 seconds, what one that closes had is given to them at once. To pay exactly once,
     see `VoteInbox`.
 
-    While Redis is away, `add` raises an `InboxError` that `is_passing` after 4 seconds at the most,
-    so that a webhook lets top.gg deliver the vote again; everything else waits, and goes on by
-    itself. Where only an answer was lost, the vote may have been kept: added again, it is not new,
-    and reaches a handler all the same.
+    While Redis is away, `add` raises an `InboxError` that `is_transient` after 4 seconds at the
+    most, so that a webhook lets top.gg deliver the vote again; everything else waits, and goes on
+    by itself. Where only an answer was lost, the vote may have been kept: added again, it is not
+    new, and reaches a handler all the same.
 
     What Redis has acknowledged is as durable as Redis is set up to be. Set `appendonly yes`: else
     a restart loses votes (which is warned of). With `appendfsync everysec`, which is the default,
@@ -220,7 +220,7 @@ class RedisInbox(Inbox):
         page = zip(found[::3], found[1::3], found[2::3], strict=True)
         return [(int(at), int(number), decoded(record)[1]) for number, at, record in page]
 
-    async def _standings(self, start: int | None, limit: int) -> list[Standing]:
+    async def _standings(self, start: int | None, limit: int) -> list[LeaderboardEntry]:
         tally: dict[int, list[int]] = {}  # by voter: votes, weight, less the time of the first one
         behind = (0, -1)
         while page := await self._kept(start, behind, MOST_COUNTED):
@@ -233,7 +233,7 @@ class RedisInbox(Inbox):
                 sums[0] += 1
                 sums[1] += 1 if vote.weight is None else vote.weight
         best = sorted(tally, key=tally.__getitem__, reverse=True)[:limit]
-        return [Standing(voter, *tally[voter][:2]) for voter in best]
+        return [LeaderboardEntry(voter, *tally[voter][:2]) for voter in best]
 
     def _waits(self, error: object) -> None:
         """That Redis is away is told once, and once that it is back."""

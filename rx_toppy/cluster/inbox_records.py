@@ -48,7 +48,7 @@ def encoded(vote: Vote, at: int | None = None) -> bytes:
     """
     weight = vote.weight if vote.weight is None or abs(vote.weight) < 2**63 else None
     row = (
-        micros(vote.at) if at is None else at,
+        micros(vote.cast_at) if at is None else at,
         *("" if id is None else str(id) for id in (vote.id, vote.user_id, vote.platform_id)),
         vote.is_test,
         micros(vote.received_at),

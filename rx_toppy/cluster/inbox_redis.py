@@ -173,5 +173,5 @@ def _expire(collected: list[tuple[Any, asyncio.Future[Any]]], patience: float) -
 def away(reason: str) -> InboxError:
     """That something did not work, which may work later."""
     error = InboxError(reason)
-    error.is_passing = True
+    error.is_transient = True
     return error

@@ -22,7 +22,7 @@ from ..models import (
     Vote,
     VoteStatus,
 )
-from ..votes.operators.leaderboard import Standing
+from ..votes.operators.leaderboard import LeaderboardEntry
 from ..votes.worker import DeadLetter
 from . import cards
 from .client import client_html
@@ -59,7 +59,7 @@ KINDS: dict[type, Kind] = {
     IndividualUserVoteResult: Kind(cards.has_voted),
     Project: Kind(cards.page),
     SimpleUser: Kind(cards.voter, "voter", cards.USER_COLUMNS, cards.voter_row),
-    Standing: Kind(cards.standing, "voter", cards.STANDING_COLUMNS, cards.standing_row),
+    LeaderboardEntry: Kind(cards.standing, "voter", cards.STANDING_COLUMNS, cards.standing_row),
     User: Kind(cards.profile, "user", cards.USER_COLUMNS, cards.profile_row),
     Vote: Kind(cards.one, "vote", cards.VOTE_COLUMNS, cards.vote_row),
     VoteStatus: Kind(cards.status),

@@ -16,7 +16,7 @@ from ..models import (
     Vote,
     VoteStatus,
 )
-from ..votes.operators.leaderboard import Standing
+from ..votes.operators.leaderboard import LeaderboardEntry
 from ..votes.worker import DeadLetter
 from .html import Element, Node, Url, discord_invite, web_url
 from .style import (
@@ -332,7 +332,7 @@ def _about(vote: Vote) -> list[Node]:
 def vote_row(vote: Vote, *, images: bool = False) -> tuple[Node, ...]:
     """A vote among others."""
     return (
-        moment(vote.at),
+        moment(vote.cast_at),
         _voter(vote),
         number(vote.weight),
         Element("span", *spaced(quoted(vote.source, LONGEST_QUERY), badge("test", vote.is_test))),
@@ -358,21 +358,21 @@ def status(status: VoteStatus, *, images: bool = False) -> Element:
     )
 
 
-def standing(standing: Standing, *, images: bool = False) -> Element:
+def standing(standing: LeaderboardEntry, *, images: bool = False) -> Element:
     """Somebody's place on a leaderboard."""
     return panel(
-        heading(Element("strong", f"{standing.voter}"), f"{number(standing.votes)} votes"),
+        heading(Element("strong", f"{standing.voter_id}"), f"{number(standing.votes)} votes"),
         facts(("Weight", number(standing.weight))),
     )
 
 
-def standing_row(standing: Standing, *, images: bool = False) -> tuple[Node, ...]:
+def standing_row(standing: LeaderboardEntry, *, images: bool = False) -> tuple[Node, ...]:
     """A place on a leaderboard."""
-    return f"{standing.voter}", number(standing.votes), number(standing.weight)
+    return f"{standing.voter_id}", number(standing.votes), number(standing.weight)
 
 
 def _voter(vote: Vote) -> Node:
-    return _id(vote.voter) or muted("(unknown)")
+    return _id(vote.voter_id) or muted("(unknown)")
 
 
 def _id(id: int | None) -> str | None:

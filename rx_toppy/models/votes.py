@@ -52,12 +52,12 @@ class Vote(Displayed, msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: VoteSource | None = None
 
     @property
-    def at(self) -> datetime:
+    def cast_at(self) -> datetime:
         """When it was cast, as far as is known: `created_at`, or else `received_at`."""
         return self.created_at or self.received_at
 
     @property
-    def voter(self) -> int | None:
+    def voter_id(self) -> int | None:
         """Who voted: their id on the platform where that is known, or else on top.gg."""
         return self.platform_id or self.user_id
 

@@ -13,17 +13,17 @@ Plain functions over observables, for any stream of reactivex. They come with th
 
 from .frames import to_frame
 from .live import Live, live
-from .marbles import Marbles, Recording, marbles
+from .marbles import MarbleRecording, Marbles, marbles
 from .rate import rate
-from .recorder import Record
+from .recorder import Notification
 from .showing import show
 from .table import table
 
 __all__ = [
     "Live",
+    "MarbleRecording",
     "Marbles",
-    "Record",
-    "Recording",
+    "Notification",
     "live",
     "marbles",
     "rate",

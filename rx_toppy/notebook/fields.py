@@ -81,7 +81,7 @@ def label_of(item: Any) -> str:
 
 def _of_vote(vote: Vote) -> str:
     # Ids begin alike, and end as they please.
-    return f"…{str(vote.voter)[-3:]}" if vote.voter else "vote"
+    return f"…{str(vote.voter_id)[-3:]}" if vote.voter_id else "vote"
 
 
 LABELS: dict[Any, Callable[[Any], str]] = {

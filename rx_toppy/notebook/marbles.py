@@ -22,7 +22,7 @@ from .marble_figure import draw
 from .marble_layout import Lane, Mark
 from .marble_text import written
 from .pictures import Picture
-from .recorder import Record, Recorder
+from .recorder import Notification, Recorder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def marbles(
     *,
     label: Callable[[Any], Any] | None = None,
     scheduler: VirtualTimeScheduler | None = None,
-) -> Recording:
+) -> MarbleRecording:
     """Records streams while they run, and gives a marble diagram of them.
 
     ```
@@ -84,7 +84,7 @@ def marbles(
         debounced: ----------------------b-----------------(c|)
         (- is 0.05 s)
     """
-    return Recording(_checked(streams), seconds, label, scheduler)
+    return MarbleRecording(_checked(streams), seconds, label, scheduler)
 
 
 def _checked(streams: Any) -> dict[str, Observable[Any]]:
@@ -98,7 +98,7 @@ def _checked(streams: Any) -> dict[str, Observable[Any]]:
     return {str(name): checked_observable(one, f"{name!r}") for name, one in streams.items()}
 
 
-class Recording:
+class MarbleRecording:
     """Streams that are being recorded: `await` it for the diagram."""
 
     def __init__(
@@ -165,7 +165,7 @@ class Marbles:
     """
 
     def __init__(
-        self, records: dict[str, list[Record]], seconds: float, label: Callable[[Any], Any]
+        self, records: dict[str, list[Notification]], seconds: float, label: Callable[[Any], Any]
     ) -> None:
         self.records = records
         self.seconds = seconds
@@ -200,7 +200,7 @@ def _clock_of(virtual: VirtualTimeScheduler) -> Callable[[], float]:
     return lambda: (virtual.now - began) / timedelta(seconds=1)
 
 
-def _text(record: Record, label: Callable[[Any], Any]) -> str:
+def _text(record: Notification, label: Callable[[Any], Any]) -> str:
     if record.kind == "completed":
         return ""
     if record.kind == "error":

@@ -13,7 +13,7 @@ from reactivex.disposable import CompositeDisposable
 Kind = Literal["next", "error", "completed"]
 
 
-class Record(NamedTuple):
+class Notification(NamedTuple):
     """One thing that a stream did.
 
     Attributes:
@@ -31,7 +31,7 @@ class Recorder:
     """Writes down what streams do, on any thread, until it is told to stop or all have ended."""
 
     def __init__(self, names: Mapping[str, Any], clock: Callable[[], float]) -> None:
-        self.records: dict[str, list[Record]] = {name: [] for name in names}
+        self.records: dict[str, list[Notification]] = {name: [] for name in names}
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ class Recorder:
         with self._lock:
             if self._is_over:
                 return
-            self.records[name].append(Record(self._clock() - self._began, kind, value))
+            self.records[name].append(Notification(self._clock() - self._began, kind, value))
             if kind != "next":
                 self._running.discard(name)
             is_end = not self._running

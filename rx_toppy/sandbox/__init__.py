@@ -16,10 +16,16 @@ Example:
 """
 
 from rx_toppy.sandbox import faults
-from rx_toppy.sandbox.endpoint import Endpoint
+from rx_toppy.sandbox.endpoint import WebhookTarget
 from rx_toppy.sandbox.integrations import Connection, HandshakeFailed
 from rx_toppy.sandbox.limits import Limit
-from rx_toppy.sandbox.records import Announcement, Delivery, PostedMetrics, SeenRequest, Try
+from rx_toppy.sandbox.records import (
+    Announcement,
+    Delivery,
+    DeliveryAttempt,
+    PostedMetrics,
+    RecordedRequest,
+)
 from rx_toppy.sandbox.server import Sandbox
 from rx_toppy.sandbox.switches import FaultSwitch
 
@@ -27,13 +33,13 @@ __all__ = [
     "Announcement",
     "Connection",
     "Delivery",
-    "Endpoint",
+    "DeliveryAttempt",
     "FaultSwitch",
     "HandshakeFailed",
     "Limit",
     "PostedMetrics",
+    "RecordedRequest",
     "Sandbox",
-    "SeenRequest",
-    "Try",
+    "WebhookTarget",
     "faults",
 ]

@@ -16,7 +16,7 @@ from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.carrier import Carrier, Reply
 from rx_toppy.sandbox.network import Latency
 from rx_toppy.sandbox.payloads import Message, Messages
-from rx_toppy.sandbox.records import Delivery, Try
+from rx_toppy.sandbox.records import Delivery, DeliveryAttempt
 from rx_toppy.sandbox.signatures import Kind, Seal
 
 MOST_DELIVERIES_KEPT = 10_000
@@ -71,7 +71,7 @@ class Errand:
         self.message = message
         self.trace = trace
         self.outlasts_stop = outlasts_stop
-        self.tries: list[Try] = []
+        self.tries: list[DeliveryAttempt] = []
         self.reply = Reply(None)
         self.done = False
 
@@ -99,7 +99,7 @@ class Errand:
         )
 
 
-class Endpoint:
+class WebhookTarget:
     """A URL that votes are delivered to, as `Sandbox.send_to` gives it.
 
     As a context manager it is served until the end of the block.
@@ -109,7 +109,7 @@ class Endpoint:
 
             with sandbox.send_to(url, secret="whs_abc", speed=100) as endpoint:
                 sandbox.vote()
-                await endpoint.settled()
+                await endpoint.wait_idle()
             print(endpoint.delivered, "arrived,", endpoint.lost, "did not")
     """
 
@@ -178,9 +178,9 @@ class Endpoint:
         What is being sent just now is still heard.
         """
         self._stopped = True
-        self.hurry()
+        self.retry_now()
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """Let whatever waits, for another try or as it was delayed, go now.
 
         What fails again waits for its next pause as ever.
@@ -188,7 +188,7 @@ class Endpoint:
         self._hurried.set()
         self._hurried = asyncio.Event()
 
-    async def settled(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until nothing is under way nor waits for another try."""
         while self._under_way:
             await asyncio.wait(self._under_way)
@@ -295,7 +295,7 @@ class Endpoint:
                 with_content=with_content,
             )
         finally:
-            errand.tries.append(Try(at, pause, errand.reply.status))
+            errand.tries.append(DeliveryAttempt(at, pause, errand.reply.status))
 
     def __enter__(self) -> Self:
         return self

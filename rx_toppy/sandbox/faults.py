@@ -2,7 +2,7 @@
 
 Each is a value, to be given any number of times. A fault strikes a request that would have
 been answered properly otherwise: one that has the token and that the limits let through, so
-it counts in them. All but `Delay` and `CutOff` take the place of the API: what was posted is
+it counts in them. All but `Delay` and `TruncatedBody` take the place of the API: what was posted is
 not taken.
 
 Example:
@@ -13,9 +13,9 @@ Example:
         async with Sandbox(seed=1) as sandbox:
             sandbox.fail(faults.Status(503), times=3)
             sandbox.fail(faults.Reset(), route="/bots/{id}/stats", method="POST", rate=0.2)
-            with sandbox.fail(faults.Html(502)):
+            with sandbox.fail(faults.HtmlPage(502)):
                 ...  # every request is answered with a page of HTML
-            sandbox.heal()
+            sandbox.clear_faults()
 """
 
 import socket
@@ -35,16 +35,16 @@ from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.responses import Shortened, Unanswered, answer
 
 __all__ = [
-    "CutOff",
     "Delay",
     "Fault",
     "Garbage",
     "Hang",
-    "Html",
+    "HtmlPage",
     "Reset",
     "Shape",
     "Status",
-    "TooMany",
+    "TooManyRequests",
+    "TruncatedBody",
 ]
 
 Proceed = Callable[[], Awaitable[web.StreamResponse]]
@@ -91,7 +91,7 @@ class Status(Fault, frozen=True):
     Raises:
         TypeError: The code is no int, or the headers are no mapping of texts.
         ValueError: The code is out of range, a header can't be sent, or would contradict
-            how the body is sent (that is for `CutOff`).
+            how the body is sent (that is for `TruncatedBody`).
 
     Example:
         ``Status(503, headers={"Retry-After": "2"})``
@@ -130,7 +130,7 @@ class Status(Fault, frozen=True):
         )
 
 
-class Html(Fault, frozen=True):
+class HtmlPage(Fault, frozen=True):
     """A page of HTML, as a proxy in front of top.gg sends it; from 200 to 599."""
 
     status: int = 502
@@ -144,7 +144,7 @@ class Html(Fault, frozen=True):
         return web.Response(text=page, status=self.status, content_type="text/html")
 
 
-class TooMany(Fault, frozen=True):
+class TooManyRequests(Fault, frozen=True):
     """A 429, though the limits were kept; it blocks nothing, unlike that of the limits.
 
     Args:
@@ -201,7 +201,7 @@ class Garbage(Fault, frozen=True):
         return Unanswered(_send_nonsense)
 
 
-class CutOff(Fault, frozen=True):
+class TruncatedBody(Fault, frozen=True):
     """The proper answer, but its body breaks off: the connection ends before all has come.
 
     The request is dealt with as ever, so what was posted is taken.

@@ -6,7 +6,7 @@ from random import Random
 import msgspec
 
 from rx_toppy.sandbox.carrier import Reply
-from rx_toppy.sandbox.endpoint import Endpoint, Errand, Means, Treatment, checked_url
+from rx_toppy.sandbox.endpoint import Errand, Means, Treatment, WebhookTarget, checked_url
 from rx_toppy.sandbox.payloads import Message
 from rx_toppy.sandbox.signatures import V1Seal
 from rx_toppy.sandbox.wire_webhooks import Wishes
@@ -29,7 +29,7 @@ class HandshakeFailed(Exception):
         return str(self.args[0])
 
 
-class Connection(Endpoint):
+class Connection(WebhookTarget):
     """An integration that was connected, as `Sandbox.connect` gives it.
 
     It is an endpoint whose URL and routes the integration has told. `stop` only ends the
@@ -40,7 +40,7 @@ class Connection(Endpoint):
 
             connection = await sandbox.connect(url, secret="whs_abc")
             sandbox.vote()
-            await connection.settled()
+            await connection.wait_idle()
             await connection.disconnect()
     """
 

@@ -7,7 +7,7 @@ import msgspec
 from rx_toppy.sandbox.signatures import Kind
 
 
-class SeenRequest(msgspec.Struct, frozen=True):
+class RecordedRequest(msgspec.Struct, frozen=True):
     """A request that the sandbox has dealt with. Headers, so the token, are not kept.
 
     Attributes:
@@ -48,14 +48,14 @@ class Announcement(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class Try(msgspec.Struct, frozen=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True):
     """One of the requests of a delivery.
 
     Attributes:
         at: When it was sent, aware.
         pause: How many seconds top.gg waits before it: the delay of a first try, the pause of
             a retry. Less time has passed where the endpoint's `speed` is above 1, or after a
-            `hurry`.
+            `retry_now`.
         status: The status of the answer; None where there was none in time.
     """
 
@@ -82,7 +82,7 @@ class Delivery(msgspec.Struct, frozen=True):
     kind: Kind
     event: str
     user_id: int | None
-    tries: tuple[Try, ...]
+    tries: tuple[DeliveryAttempt, ...]
     done: bool
 
     @property

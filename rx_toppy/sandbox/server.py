@@ -13,14 +13,14 @@ from typing import Self
 from aiohttp import web
 
 from rx_toppy.sandbox import checks
-from rx_toppy.sandbox.endpoint import Endpoint, Treatment
+from rx_toppy.sandbox.endpoint import Treatment, WebhookTarget
 from rx_toppy.sandbox.faults import Fault
 from rx_toppy.sandbox.integrations import Connection
 from rx_toppy.sandbox.limits import DEFAULT_LIMITS, Budget, LimitLike
 from rx_toppy.sandbox.network import Latency, Line
 from rx_toppy.sandbox.payloads import Messages
 from rx_toppy.sandbox.project import OwnProject
-from rx_toppy.sandbox.records import Announcement, PostedMetrics, SeenRequest
+from rx_toppy.sandbox.records import Announcement, PostedMetrics, RecordedRequest
 from rx_toppy.sandbox.responses import (
     BASE,
     V1_BASE,
@@ -50,9 +50,9 @@ class Sandbox:
     It speaks the v0 and the v1 API, wants a token, limits rates and blocks as top.gg does.
     While it runs, votes for one bot, `bot_id`, arrive at random; that bot is also the project
     of v1. Votes are delivered to the webhooks that `send_to` and `connect` register. Faults
-    can be switched on by `fail` and off by `heal`, at any time. It belongs to the loop that it
-    was started in and is not to be used from other threads. Once closed, it can be started
-    again and still knows everything.
+    can be switched on by `fail` and off by `clear_faults`, at any time. It belongs to the loop
+    that it was started in and is not to be used from other threads. Once closed, it can be
+    started again and still knows everything.
 
     Args:
         seed: The same seed gives the same bots, users and voters; how long ago they voted
@@ -125,7 +125,7 @@ class Sandbox:
         latency: Latency = 0.0,
         drop: float = 0.0,
         clock: Callable[[], float] = time.time,
-        on_request: Callable[[SeenRequest], object] | None = None,
+        on_request: Callable[[RecordedRequest], object] | None = None,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise TypeError(f"seed must be an int, not {seed!r}")
@@ -168,7 +168,7 @@ class Sandbox:
         self._switches = Switches(
             seed, [(route.method, route.path.removeprefix(BASE)) for route in self._routes]
         )
-        self._requests: deque[SeenRequest] = deque(maxlen=MOST_REQUESTS_KEPT)
+        self._requests: deque[RecordedRequest] = deque(maxlen=MOST_REQUESTS_KEPT)
         self._lifecycle = asyncio.Lock()
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -197,7 +197,7 @@ class Sandbox:
         return int(self._world.own.id)
 
     @property
-    def requests(self) -> list[SeenRequest]:
+    def requests(self) -> list[RecordedRequest]:
         """The requests it has dealt with, the last 10,000, newest last.
 
         Refused and unanswered ones are among them; one that is being delayed comes in with
@@ -290,7 +290,7 @@ class Sandbox:
         speed: float = 1.0,
         duplicates: float = 0.0,
         delay: Latency = 0.0,
-    ) -> Endpoint:
+    ) -> WebhookTarget:
         """Deliver every vote from now on to this URL, as top.gg does to a webhook.
 
         An answer of 2xx ends a delivery, and any other but 5xx ends it too, as refused. After a
@@ -325,7 +325,7 @@ class Sandbox:
                 endpoint = sandbox.send_to(url, secret="whs_abc", speed=100)
                 assert await endpoint.send_test() == 204
                 sandbox.vote()
-                await endpoint.settled()
+                await endpoint.wait_idle()
                 print(endpoint.deliveries)
         """
         treatment = Treatment(timeout=timeout, speed=speed, duplicates=duplicates, delay=delay)
@@ -408,7 +408,7 @@ class Sandbox:
         """
         return self._switches.add(fault, route=route, method=method, times=times, rate=rate)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Switch off all that `fail` has switched on; `latency` and `drop` stay."""
         self._switches.stop_all()
 
@@ -487,7 +487,7 @@ class Sandbox:
 
         def note(status: int | None) -> None:
             path, query = url.raw_path, url.raw_query_string
-            seen = SeenRequest(at, request.method, path, query, body, status)
+            seen = RecordedRequest(at, request.method, path, query, body, status)
             self._requests.append(seen)
             if self._on_request is not None:
                 # Not called from here, where what it raises would spoil an answer.

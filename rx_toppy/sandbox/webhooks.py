@@ -6,7 +6,7 @@ from random import Random
 
 from rx_toppy.sandbox import checks
 from rx_toppy.sandbox.carrier import Carrier
-from rx_toppy.sandbox.endpoint import Endpoint, Means, Treatment, checked_url
+from rx_toppy.sandbox.endpoint import Means, Treatment, WebhookTarget, checked_url
 from rx_toppy.sandbox.integrations import Connection
 from rx_toppy.sandbox.payloads import Messages
 from rx_toppy.sandbox.signatures import Seal, V0Seal, V1Seal
@@ -30,7 +30,7 @@ class Webhooks:
         self._messages = messages
         self._means = Means(self._carrier, messages, now)
         self._made = 0
-        self._endpoints: list[Endpoint] = []
+        self._endpoints: list[WebhookTarget] = []
 
     def open(self) -> None:
         """Begin to deliver, in the running loop."""
@@ -44,7 +44,7 @@ class Webhooks:
 
     def add(
         self, url: str, authorization: str | None, secret: str | None, treatment: Treatment
-    ) -> Endpoint:
+    ) -> WebhookTarget:
         """Register an endpoint.
 
         Raises:
@@ -62,7 +62,7 @@ class Webhooks:
             seal = V1Seal(checks.secret(secret, "secret"))
         if not self._messages.knows(seal.kind):
             raise ValueError("authorization is of v0, which has no webhooks for games")
-        endpoint = Endpoint(self._means, url, seal, treatment, self._rng())
+        endpoint = WebhookTarget(self._means, url, seal, treatment, self._rng())
         self._endpoints.append(endpoint)
         return endpoint
 

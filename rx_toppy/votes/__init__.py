@@ -17,9 +17,9 @@ from ..lazy import lazy_exports
 if TYPE_CHECKING:
     from .feed import Feed
     from .operators.expiry import VoterJoined, VoterLeft, active_voters, vote_reminders
-    from .operators.leaderboard import Standing, leaderboard
+    from .operators.leaderboard import LeaderboardEntry, leaderboard
     from .operators.windows import VoteCount, VoteWindow, recent_votes, votes_per
-    from .receive import VoteReception, receive_votes
+    from .receive import VoteReceiver, receive_votes
     from .sqlite_inbox import VoteInbox
     from .webhook import VoteWebhook
     from .worker import DeadLetter, Outcome
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DeadLetter",
     "Feed",
+    "LeaderboardEntry",
     "Outcome",
-    "Standing",
     "VoteCount",
     "VoteInbox",
-    "VoteReception",
+    "VoteReceiver",
     "VoteWebhook",
     "VoteWindow",
     "VoterJoined",
@@ -49,9 +49,9 @@ __getattr__, __dir__ = lazy_exports(
     {
         "feed": ["Feed"],
         "operators.expiry": ["VoterJoined", "VoterLeft", "active_voters", "vote_reminders"],
-        "operators.leaderboard": ["Standing", "leaderboard"],
+        "operators.leaderboard": ["LeaderboardEntry", "leaderboard"],
         "operators.windows": ["VoteCount", "VoteWindow", "recent_votes", "votes_per"],
-        "receive": ["VoteReception", "receive_votes"],
+        "receive": ["VoteReceiver", "receive_votes"],
         "sqlite_inbox": ["VoteInbox"],
         "webhook": ["VoteWebhook"],
         "worker": ["DeadLetter", "Outcome"],

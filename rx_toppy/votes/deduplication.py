@@ -33,7 +33,7 @@ def is_same_vote(a: Vote, b: Vote) -> bool:
         return False
     if a.created_at is not None and b.created_at is not None:
         return abs(a.created_at - b.created_at) <= ROUNDING
-    return abs(a.at - b.at) <= AROUND
+    return abs(a.cast_at - b.cast_at) <= AROUND
 
 
 def _is_same_voter(a: Vote, b: Vote) -> bool:
@@ -72,7 +72,7 @@ class Record(msgspec.Struct, eq=False):
         far from it: the one of its id, the nearest in time, the oldest."""
         return (
             vote.id is None or vote.id != self.vote.id,
-            abs(vote.at - self.vote.at),
+            abs(vote.cast_at - self.vote.cast_at),
             self.seq is None,
             self.place if self.seq is None else self.seq,
         )
@@ -160,29 +160,29 @@ class Recent:
 
     def has(self, vote: Vote) -> bool:
         """Whether it came before."""
-        last = self._last.get(vote.voter)
+        last = self._last.get(vote.voter_id)
         if last is None:
             return False
-        known = (last, *self._earlier.get(vote.voter, ()))
+        known = (last, *self._earlier.get(vote.voter_id, ()))
         return any(is_same_vote(vote, other) for other in known)
 
     def add(self, vote: Vote) -> None:
         """Remembers it, and forgets those that can't be delivered again."""
         if vote.is_test:
             return
-        last = self._last.get(vote.voter)
+        last = self._last.get(vote.voter_id)
         if last is not None:
-            self._earlier.setdefault(vote.voter, []).append(last)
-        self._last[vote.voter] = vote
+            self._earlier.setdefault(vote.voter_id, []).append(last)
+        self._last[vote.voter_id] = vote
         self._in_order.append(vote)
         while self._in_order[0].received_at < vote.received_at - self._while:
             self._forget(self._in_order.popleft())
 
     def _forget(self, vote: Vote) -> None:
-        if self._last[vote.voter] is vote:
-            del self._last[vote.voter]
+        if self._last[vote.voter_id] is vote:
+            del self._last[vote.voter_id]
             return
-        earlier = self._earlier[vote.voter]
+        earlier = self._earlier[vote.voter_id]
         earlier.remove(vote)
         if not earlier:
-            del self._earlier[vote.voter]
+            del self._earlier[vote.voter_id]

@@ -23,7 +23,7 @@ from ..streams.cold import Call, Paged, Poll
 from ..streams.iterate import iterate
 from ..streams.loop import Home
 from .feed import Feed
-from .operators.leaderboard import Standing
+from .operators.leaderboard import LeaderboardEntry
 from .timestamps import micros
 from .worker import DeadLetter, Handler, Handling, Outcome
 
@@ -271,7 +271,9 @@ class Inbox(ABC):
 
         return Paged(self._home, kept, "inbox.votes", *([] if since is None else [since]))
 
-    def top_voters(self, since: datetime | None = None, limit: int = 10) -> Call[list[Standing]]:
+    def top_voters(
+        self, since: datetime | None = None, limit: int = 10
+    ) -> Call[list[LeaderboardEntry]]:
         """Who has voted most.
 
         Args:
@@ -279,7 +281,7 @@ class Inbox(ABC):
             limit: How many.
 
         Returns:
-            One list of `Standing`s, best first. Tests don't count.
+            One list of `LeaderboardEntry`s, best first. Tests don't count.
 
         Raises:
             TypeError, ValueError: an argument can't be.
@@ -287,7 +289,7 @@ class Inbox(ABC):
         count(limit, "top_voters(limit=...)", least=1)
         start = _start(since)
 
-        async def read() -> list[Standing]:
+        async def read() -> list[LeaderboardEntry]:
             return Listed(await self._standings(start, limit))
 
         return Call(self._home, read, "inbox.top_voters", limit)
@@ -347,7 +349,7 @@ class Inbox(ABC):
         """Votes from a time on (microseconds), oldest first, each with its place."""
 
     @abstractmethod
-    def _standings(self, start: int | None, limit: int) -> Awaitable[list[Standing]]:
+    def _standings(self, start: int | None, limit: int) -> Awaitable[list[LeaderboardEntry]]:
         """Who has voted most from a time on."""
 
     @abstractmethod
@@ -407,7 +409,7 @@ class Inbox(ABC):
             try:
                 return await step()
             except InboxError as error:
-                if self._home.closed or not error.is_passing:
+                if self._home.closed or not error.is_transient:
                     raise
                 self._waits(error)
                 await asyncio.sleep(PAUSE)

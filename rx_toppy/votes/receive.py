@@ -42,7 +42,7 @@ async def receive_votes(
     every: Seconds = 60.0,
     max_concurrent: int = 1,
     tries: int = 5,
-) -> VoteReception:
+) -> VoteReceiver:
     """Receives a bot's votes, so that each of them reaches a handler, and runs until it is closed.
 
     ```
@@ -105,10 +105,10 @@ async def receive_votes(
     if history:
         feed = box.follow(client, since, every=every)
         feed.subscribe(lambda vote: client.events.on_next(VoteEvent(vote)), _nothing)
-    return VoteReception(client, box, webhook, feed, outcomes, is_own_inbox=box is not inbox)
+    return VoteReceiver(client, box, webhook, feed, outcomes, is_own_inbox=box is not inbox)
 
 
-class VoteReception:
+class VoteReceiver:
     """Webhook, history, inbox and handler at work, as `receive_votes` has arranged them.
 
     Attributes:
@@ -156,7 +156,7 @@ class VoteReception:
         self._processing.dispose()
         self._finished()
 
-    async def __aenter__(self) -> VoteReception:
+    async def __aenter__(self) -> VoteReceiver:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -170,7 +170,7 @@ class VoteReception:
         self._outcomes.finish()
 
     def __repr__(self) -> str:
-        return f"<VoteReception: {self.webhook or 'no webhook'}, {self.history}, {self.inbox}>"
+        return f"<VoteReceiver: {self.webhook or 'no webhook'}, {self.history}, {self.inbox}>"
 
 
 def _nothing(_: Exception) -> None:

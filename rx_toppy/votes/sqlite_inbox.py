@@ -12,7 +12,7 @@ from ..models import Vote
 from . import sqlite_queries as records
 from .file_lock import Ownership
 from .inbox import Inbox
-from .operators.leaderboard import Standing
+from .operators.leaderboard import LeaderboardEntry
 from .sqlite_store import Store
 from .sqlite_worker import Processing
 from .worker import DeadLetter, Handler
@@ -41,8 +41,8 @@ class VoteInbox(Inbox):
 
         async def reward(vote):
             async with database.transaction():
-                if await database.insert_if_new("rewarded", vote.voter, vote.received_at):
-                    await database.pay(vote.voter, 100)
+                if await database.insert_if_new("rewarded", vote.voter_id, vote.received_at):
+                    await database.pay(vote.voter_id, 100)
 
     Votes are synced to the disk before `add` returns; those that come together share a sync. The
     event loop never waits for the disk. Two processes may have the same file open; only one at a
@@ -113,7 +113,7 @@ class VoteInbox(Inbox):
     ) -> Awaitable[list[tuple[int, int, Vote]]]:
         return self._store.read(partial(records.votes, start, behind, limit))
 
-    def _standings(self, start: int | None, limit: int) -> Awaitable[list[Standing]]:
+    def _standings(self, start: int | None, limit: int) -> Awaitable[list[LeaderboardEntry]]:
         return self._store.read(partial(records.top_voters, start, limit))
 
     def _end(self) -> Awaitable[None]:

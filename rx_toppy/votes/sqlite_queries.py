@@ -14,7 +14,7 @@ import msgspec
 
 from ..models import Vote
 from .deduplication import MARGIN, Record, Together, is_meant
-from .operators.leaderboard import Standing
+from .operators.leaderboard import LeaderboardEntry
 from .timestamps import micros, moment
 from .worker import DeadLetter
 
@@ -144,7 +144,7 @@ def votes(
     return [(at, seq, _vote(row)) for at, seq, *row in rows]
 
 
-def top_voters(since: int | None, limit: int, database: Connection) -> list[Standing]:
+def top_voters(since: int | None, limit: int, database: Connection) -> list[LeaderboardEntry]:
     """Who has voted most, best first; of equals, who began first."""
     rows = database.execute(
         "SELECT COALESCE(platform_id, user_id) AS voter, COUNT(*) AS votes, "
@@ -153,7 +153,7 @@ def top_voters(since: int | None, limit: int, database: Connection) -> list[Stan
         "GROUP BY voter ORDER BY votes DESC, weight DESC, MIN(at) LIMIT ?",
         (-(2**62) if since is None else since, limit),
     )
-    return [Standing(*row) for row in rows]
+    return [LeaderboardEntry(*row) for row in rows]
 
 
 def _parts(votes: Sequence[Vote]) -> Iterator[Sequence[Vote]]:
@@ -230,7 +230,7 @@ def _near(votes: Sequence[Vote], database: Connection) -> dict[int, list[tuple[i
     values: list[int | None] = []
     for place, vote in enumerate(votes):
         if not vote.is_test:
-            at = micros(vote.at)
+            at = micros(vote.cast_at)
             values += (place, vote.id, vote.platform_id, vote.user_id, at - MARGIN, at + MARGIN)
     count = 1 << (len(values) // 6 - 1).bit_length() if values else 0
     values += [None] * (6 * count - len(values))
@@ -252,7 +252,7 @@ def _update(database: Connection, record: Record) -> None:
 
 def _row(vote: Vote) -> tuple[Any, ...]:
     return (
-        micros(vote.at),
+        micros(vote.cast_at),
         vote.id,
         vote.user_id,
         vote.platform_id,

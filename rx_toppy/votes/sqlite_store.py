@@ -103,7 +103,7 @@ class Batch:
         for job in self.jobs:
             if not job.future.done():
                 late = InboxError(f"{self._name} was not written to within {LONGEST_WAIT:g} s")
-                late.is_passing = True
+                late.is_transient = True
                 job.future.set_exception(late)
 
 
@@ -345,6 +345,6 @@ def _explained(what: str, error: BaseException) -> InboxError:
     if isinstance(error, InboxError):
         return error
     explained = InboxError(f"{what}: {error}")
-    explained.is_passing = any(reason in str(error) for reason in ("locked", "full", "disk I/O"))
+    explained.is_transient = any(reason in str(error) for reason in ("locked", "full", "disk I/O"))
     explained.__cause__ = error
     return explained

@@ -91,7 +91,7 @@ class Processing(Handling[Waiting]):
             if self._backlog_is_read and (self._has_news or len(self._ready) < self._most):
                 await self._read_news()
         except InboxError as error:
-            if not error.is_passing:
+            if not error.is_transient:
                 raise
             log.warning("%s; trying again", error)
             await asyncio.sleep(LOOK_EVERY)
@@ -125,7 +125,7 @@ class Processing(Handling[Waiting]):
 
     def _add(self, waiting: Waiting) -> None:
         self._held += 1
-        voter = waiting.vote.voter
+        voter = waiting.vote.voter_id
         if voter in self._behind:
             heappush(self._behind[voter], waiting)
         else:
@@ -136,7 +136,7 @@ class Processing(Handling[Waiting]):
         if not self._ready:
             return None
         waiting = heappop(self._ready)
-        behind = self._behind[waiting.vote.voter]
+        behind = self._behind[waiting.vote.voter_id]
         if behind and behind[0] < waiting:  # an older one was heard of later
             waiting = heappushpop(behind, waiting)
         return waiting
@@ -163,7 +163,7 @@ class Processing(Handling[Waiting]):
             try:
                 await self._store.write(partial(records.set_state, seq, state, tries, error))
             except InboxError as failure:
-                if self._is_over or not failure.is_passing:
+                if self._is_over or not failure.is_transient:
                     raise
                 failures += 1
                 log.exception("what became of a vote could not be written down; trying again")
@@ -174,11 +174,11 @@ class Processing(Handling[Waiting]):
     def _free(self, vote: Vote) -> None:
         """A vote is settled: its user's next one may go."""
         self._held -= 1
-        behind = self._behind[vote.voter]
+        behind = self._behind[vote.voter_id]
         if behind:
             heappush(self._ready, heappop(behind))
         else:
-            del self._behind[vote.voter]
+            del self._behind[vote.voter_id]
 
 
 def _is_past(timer: asyncio.TimerHandle) -> bool:

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from rx_toppy import RateLimit
-from rx_toppy.cluster import RedisCluster
+from rx_toppy.cluster import RedisCoordinator
 from tests.cluster.harness import Cluster, TopGGSeen
 from tests.cluster.lives import Life
 from tests.cluster.server import PROGRAM, RedisServer
@@ -109,7 +109,9 @@ async def calls(bench: Bench) -> None:
         redis() as server,
         served() as base_url,
         make_client(base_url, rate_limits=wide) as alone,
-        make_client(base_url, rate_limits=wide, cluster=RedisCluster(server.url)) as one_of_many,
+        make_client(
+            base_url, rate_limits=wide, cluster=RedisCoordinator(server.url)
+        ) as one_of_many,
     ):
         for name, shape in zip(CALLS, (by_one, together), strict=True):
             ours, floor = shape(one_of_many.fetch_bot), shape(alone.fetch_bot)

@@ -125,7 +125,7 @@ async def test_new_voters_are_announced_and_failures_are_survived(sandbox):
 @posix_only
 async def test_a_429_is_a_line_and_keeps_it_quiet(sandbox):
     """It says how long the 429 lasts, asks for nothing until then, and then goes on."""
-    sandbox.fail(faults.TooMany(1), route="/bots/{id}/stats", times=1)
+    sandbox.fail(faults.TooManyRequests(1), route="/bots/{id}/stats", times=1)
     options = ("--every", "0.2", "--json")
     status, out, err = await watched(
         sandbox, *options, code=EAGER, when=lambda shown: '"event":"stats"' in shown

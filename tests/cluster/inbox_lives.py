@@ -33,7 +33,7 @@ async def hold(url: str, most: str) -> None:
     """Processes: says what its handler is given, and never finishes any."""
 
     async def stuck(vote: Vote) -> None:
-        say(vote.voter)
+        say(vote.voter_id)
         await forever()
 
     RedisInbox(url, keep=YEARS).process(stuck, int(most)).subscribe()
@@ -60,7 +60,7 @@ async def work(url: str) -> None:
     outcomes = inbox.process(handle, 8)
     say("ready")
     async for outcome in outcomes:
-        say([outcome.status, outcome.vote.voter])
+        say([outcome.status, outcome.vote.voter_id])
 
 
 async def follow(url: str, base_url: str, token: str, bot: str) -> None:
@@ -71,7 +71,7 @@ async def follow(url: str, base_url: str, token: str, bot: str) -> None:
     inbox = RedisInbox(url, keep=YEARS)
     say("ready")
     async for vote in inbox.follow(client, since=base_time(), every=0.05):
-        say(vote.voter)
+        say(vote.voter_id)
 
 
 def base_time() -> Any:

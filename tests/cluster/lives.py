@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from rx_toppy import PostEvent, RateLimit, StandaloneBot, TopGG, ToppyError
-from rx_toppy.cluster import RedisCluster, budget
+from rx_toppy.cluster import RedisCoordinator, budget
 from rx_toppy.cluster import totals as roll
 
 __all__ = ["OWN_ID", "Life", "guilds_on", "run"]
@@ -125,7 +125,7 @@ async def run(life: Life) -> None:
         base_url=life.base_url,
         autopost=bool(life.interval),
         interval=life.interval or 1.0,
-        cluster=RedisCluster(life.redis, drop_after=life.drop_after),
+        cluster=RedisCoordinator(life.redis, drop_after=life.drop_after),
         rate_limits=[RateLimit(calls, per, prefix) for calls, per, prefix in life.limits],
         max_wait=None,
         timeout=life.timeout,

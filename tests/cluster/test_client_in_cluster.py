@@ -22,7 +22,7 @@ from rx_toppy import (
     TopGG,
     TopGGServerError,
 )
-from rx_toppy.cluster import Membership, RedisCluster, budget
+from rx_toppy.cluster import Membership, RedisCoordinator, budget
 from rx_toppy.cluster import totals as roll
 from tests.conftest import OWN_ID, TOKEN, MakeClient
 from tests.standin import ThreadedStandIn, ok, rate_limited, status
@@ -59,9 +59,9 @@ def make_pair(make_client: MakeClient, redis_url: str) -> MakePair:
 
     async def make(*limits: RateLimit, **options: Any) -> tuple[TopGG, TopGG]:
         options = {"rate_limits": limits, "max_wait": PATIENCE} | options
-        pair = [make_client(cluster=RedisCluster(redis_url), **options) for _ in range(2)]
+        pair = [make_client(cluster=RedisCoordinator(redis_url), **options) for _ in range(2)]
         await asyncio.gather(*(client.__aenter__() for client in pair))
-        await until(lambda: all(client.cluster.processes == 2 for client in pair))
+        await until(lambda: all(client.cluster.process_count == 2 for client in pair))
         return pair[0], pair[1]
 
     return make
@@ -155,7 +155,7 @@ async def test_who_may_not_wait_goes_where_there_is_room(
     """With `max_wait=0` a call goes out if the limit allows it now, as without a cluster."""
     one, other = await make_pair(RateLimit(8, per=LONG, prefix="/bots"), max_wait=0)
     # The first has given up what the second may have.
-    await until(lambda: all(client.cluster.budgets()[0].left for client in (one, other)))
+    await until(lambda: all(client.cluster.limits()[0].left for client in (one, other)))
     await one.fetch_bot(1)
     await other.fetch_bot(2)
     assert len(topgg.seen) == 2
@@ -197,7 +197,7 @@ async def test_a_client_that_closes_leaves_its_place_to_the_other(
         await asyncio.gather(*others)
         await other.fetch_bot(103)
     assert topgg.paths == [f"GET /bots/{id}" for id in (1, 101, 102, 103)]
-    await until(lambda: other.cluster.processes == 1)
+    await until(lambda: other.cluster.process_count == 1)
 
 
 # --- what is forbidden ---------------------------------------------------------------------------
@@ -290,7 +290,7 @@ async def test_a_short_429_about_announcements_holds_the_other_client_too(
 
 async def test_other_tokens_share_nothing(make_client: MakeClient, redis_url: str) -> None:
     """Two bots on one Redis have a whole limit each, and count their own processes only."""
-    cluster = RedisCluster(redis_url)
+    cluster = RedisCoordinator(redis_url)
     limits = [RateLimit(3, per=LONG, prefix="/bots")]
     clients = [
         make_client(token=token, cluster=cluster, rate_limits=limits, max_wait=1.0)
@@ -299,7 +299,7 @@ async def test_other_tokens_share_nothing(make_client: MakeClient, redis_url: st
     for client in clients:
         await asyncio.gather(*soon(client, [1, 2, 3]))
         await refused(client.fetch_bot(4))
-    assert [client.cluster.processes for client in clients] == [1, 1]
+    assert [client.cluster.process_count for client in clients] == [1, 1]
 
 
 async def test_clients_with_differing_limits_share_the_windows_that_are_the_same(
@@ -308,7 +308,7 @@ async def test_clients_with_differing_limits_share_the_windows_that_are_the_same
     """What one has sent is missing in the other's equal window, and in no other."""
     shared = RateLimit(4, per=LONG, prefix="/bots")
     one, other = (
-        make_client(cluster=RedisCluster(redis_url), rate_limits=[shared, own], max_wait=1.0)
+        make_client(cluster=RedisCoordinator(redis_url), rate_limits=[shared, own], max_wait=1.0)
         for own in (RateLimit(90, per=1.0), RateLimit(3, per=LONG, prefix="/users"))
     )
     await asyncio.gather(*soon(one, [1, 2]))
@@ -324,12 +324,12 @@ async def test_one_cluster_object_serves_two_clients(
     make_client: MakeClient, redis_url: str
 ) -> None:
     """They are two of its processes: what the first has used the second lacks."""
-    cluster = RedisCluster(redis_url)
+    cluster = RedisCoordinator(redis_url)
     limits = [RateLimit(3, per=LONG, prefix="/bots")]
     one, other = (make_client(cluster=cluster, rate_limits=limits, max_wait=1.0) for _ in range(2))
     await asyncio.gather(*soon(one, [1, 2, 3]))
     await refused(other.fetch_bot(4))
-    assert other.cluster.processes == 2
+    assert other.cluster.process_count == 2
     await one.close()
     await other.fetch_user(1)
 
@@ -345,7 +345,7 @@ async def test_events_are_the_same(
     topgg.reply("/bots/2", status(404))
     topgg.script("/bots/3", status(503), ok({"id": "3"}))
     topgg.reply("/bots/4", rate_limited(1))
-    client = make_client(retries=1, cluster=RedisCluster(redis_url) if in_cluster else None)
+    client = make_client(retries=1, cluster=RedisCoordinator(redis_url) if in_cluster else None)
     told: list[tuple[Any, ...]] = []
     client.events.subscribe(
         lambda e: told.append((e.method, e.url, e.route, e.status, e.attempt, type(e.error)))
@@ -364,7 +364,7 @@ async def test_events_are_the_same(
 
 async def test_a_closed_client_stays_closed(make_client: MakeClient, redis_url: str) -> None:
     """Calls err with ClientClosed, entering it again as well; to close it again is harmless."""
-    client = make_client(cluster=RedisCluster(redis_url))
+    client = make_client(cluster=RedisCoordinator(redis_url))
     await client.fetch_bot(1)
     await client.close()
     with pytest.raises(ClientClosed):
@@ -388,7 +388,7 @@ def test_a_client_goes_on_in_another_loop(redis_is_installed: None, one_redis: R
                 token=TOKEN,
                 autopost=False,
                 base_url=topgg.base_url,
-                cluster=RedisCluster(one_redis.url),
+                cluster=RedisCoordinator(one_redis.url),
                 rate_limits=limits,
                 max_wait=2.0,
             )
@@ -401,7 +401,7 @@ def test_a_client_goes_on_in_another_loop(redis_is_installed: None, one_redis: R
         async def second() -> None:
             async with make() as other:
                 await client.fetch_bot(3)
-                assert client.cluster.processes == 2
+                assert client.cluster.process_count == 2
                 for one in (client, other):
                     await refused(one.fetch_bot(4))
 
@@ -431,13 +431,13 @@ async def test_what_a_client_knows_of_its_cluster(make_pair: MakePair, topgg: To
     for client in (one, other):
         membership = client.cluster
         assert membership is not None
-        assert membership.processes == 2
-        assert not membership.is_away
-        assert not membership.leads  # as neither autoposts
-        assert tuple(budget.limit for budget in membership.budgets()) == limits
+        assert membership.process_count == 2
+        assert not membership.is_offline
+        assert not membership.is_leader  # as neither autoposts
+        assert tuple(budget.limit for budget in membership.limits()) == limits
 
         def is_known(membership: Membership = membership) -> bool:
-            bots, everything = (budget.left for budget in membership.budgets())
+            bots, everything = (budget.left for budget in membership.limits())
             return 1 <= bots <= 6 and 44 <= everything <= 88
 
         await until(is_known)
@@ -448,18 +448,18 @@ async def test_a_limit_that_the_other_has_used_up_is_not_free_now(make_pair: Mak
     """Where nothing is left, `free_in` does not say that a request may leave at once."""
     one, other = await make_pair(RateLimit(2, per=LONG, prefix="/bots"))
     await asyncio.gather(*soon(one, [1, 2]))
-    await until(lambda: other.cluster.budgets()[0].left == 0)
-    assert other.cluster.budgets()[0].free_in != 0.0
+    await until(lambda: other.cluster.limits()[0].left == 0)
+    assert other.cluster.limits()[0].free_in != 0.0
 
 
 async def test_one_leads_and_another_takes_over(make_pair: MakePair, topgg: TopGGSeen) -> None:
     """Of two that autopost one posts; when it is closed, the other one leads."""
     pair = await make_pair(RateLimit(90, per=0.3), autopost=True, interval=600)
     await until(lambda: bool(topgg.posts()))
-    assert sorted(client.cluster.leads for client in pair) == [False, True]
-    leader, other = sorted(pair, key=lambda client: not client.cluster.leads)
+    assert sorted(client.cluster.is_leader for client in pair) == [False, True]
+    leader, other = sorted(pair, key=lambda client: not client.cluster.is_leader)
     await leader.close()
-    await until(lambda: other.cluster.leads)
+    await until(lambda: other.cluster.is_leader)
     assert [payload for _, payload in topgg.posts()] == [{"server_count": 1234}]
 
 
@@ -467,7 +467,7 @@ async def test_asking_a_closed_client_for_the_total_leaves_no_connection(
     make_client: MakeClient, redis_server: RedisServer
 ) -> None:
     """Whatever it is answered, nothing is open afterwards that nobody closes."""
-    client = make_client(cluster=RedisCluster(redis_server.url))
+    client = make_client(cluster=RedisCoordinator(redis_server.url))
     await client.fetch_bot(1)
     await client.close()
     try:
@@ -502,7 +502,7 @@ async def test_nothing_stays_in_redis_for_ever(
     topgg.script("/bots/1", rate_limited(1))
     for _ in range(2):
         client = make_client(
-            cluster=RedisCluster(redis_url),
+            cluster=RedisCoordinator(redis_url),
             rate_limits=[RateLimit(3, per=0.2)],
             max_wait=PATIENCE,
             autopost=True,
@@ -561,7 +561,7 @@ async def test_a_bot_that_can_not_be_counted_keeps_no_call_from_being_sent(
 ) -> None:
     """The log says once why its servers are not told of, and the budget goes on."""
     monkeypatch.setattr(roll, "BEAT", 0.02)
-    client = make_client(bot, cluster=RedisCluster(redis_url))
+    client = make_client(bot, cluster=RedisCoordinator(redis_url))
     for number in range(1, 4):
         async with asyncio.timeout(PATIENCE):
             await client.fetch_bot(number)
@@ -580,13 +580,13 @@ async def test_a_redis_that_talks_nonsense_is_as_good_as_away(
 ) -> None:
     """The process goes on with its share, says what it heard, and is back when that has gone."""
     monkeypatch.setattr(budget, "SILENCE", 0.3)
-    client = make_client(cluster=RedisCluster(redis_server.url), max_wait=PATIENCE)
+    client = make_client(cluster=RedisCoordinator(redis_server.url), max_wait=PATIENCE)
     await client.fetch_bot(1)
     blocks = f"rx_toppy:{{{sha256(TOKEN.encode()).hexdigest()[:16]}}}:blocks"
     await redis_server.ask("HSET", blocks, r'"\xff"', "9e15")
-    await until(lambda: client.cluster.is_away)
+    await until(lambda: client.cluster.is_offline)
     await client.fetch_bot(2)
     assert caplog.text.count("what Redis said is not understood") == 1
     assert await redis_server.ask("DEL", blocks) == ":1"
-    await until(lambda: not client.cluster.is_away)
+    await until(lambda: not client.cluster.is_offline)
     await client.fetch_bot(3)

@@ -17,7 +17,7 @@ import pytest
 from redis.asyncio import Redis
 
 from rx_toppy import RateLimit, ToppyError
-from rx_toppy.cluster import RedisCluster, budget
+from rx_toppy.cluster import RedisCoordinator, budget
 from rx_toppy.cluster import connection as link
 from rx_toppy.cluster import totals as roll
 from tests.conftest import MakeClient
@@ -105,7 +105,7 @@ async def until(true: Callable[[], bool]) -> None:
         ({"url": "redis://localhost"}, "dict"),
         (object(), "object"),
         (f"redis://:{SECRET}@localhost".encode(), "bytes"),
-        (RedisCluster, "type"),
+        (RedisCoordinator, "type"),
     ],
     ids=lambda value: value if isinstance(value, str) and SECRET not in value else "given",
 )
@@ -113,15 +113,15 @@ async def test_what_is_no_cluster(make_client: MakeClient, given: Any, name: str
     """It is a TypeError that says what `cluster` takes, and what it got."""
     with pytest.raises(TypeError) as caught:
         make_client(cluster=given)
-    assert str(caught.value) == f"cluster takes a rx_toppy.cluster.RedisCluster, not {name}"
+    assert str(caught.value) == f"cluster takes a rx_toppy.cluster.RedisCoordinator, not {name}"
 
 
 @pytest.mark.parametrize("url", [6379, None, True, b"redis://hunter2@host", Path("/run/redis")])
 def test_what_is_no_text_is_no_url(url: Any) -> None:
     """It is a TypeError that says what it takes, and of which kind it got something."""
     with pytest.raises(TypeError) as caught:
-        RedisCluster(url)
-    assert "RedisCluster takes a URL, as in redis://localhost:6379" in str(caught.value)
+        RedisCoordinator(url)
+    assert "RedisCoordinator takes a URL, as in redis://localhost:6379" in str(caught.value)
     assert str(caught.value).endswith(f"not {type(url).__name__}")
     assert SECRET not in told(caught.value)
 
@@ -155,9 +155,9 @@ def test_what_is_no_text_is_no_url(url: Any) -> None:
 def test_what_is_no_url_of_a_redis(url: str) -> None:
     """It is a ValueError at once, with examples in it, that does not show what was given."""
     with pytest.raises(
-        ValueError, match="RedisCluster takes a URL of a Redis, as redis:"
+        ValueError, match="RedisCoordinator takes a URL of a Redis, as redis:"
     ) as caught:
-        RedisCluster(url)
+        RedisCoordinator(url)
     assert SECRET not in told(caught.value)
 
 
@@ -174,11 +174,11 @@ def test_what_is_no_url_of_a_redis(url: str) -> None:
 )
 async def test_no_repr_shows_a_password(make_client: MakeClient, url: str, shown: str) -> None:
     """That of the cluster shows where it is; those of a client in it show nothing of it either."""
-    cluster = RedisCluster(url)
+    cluster = RedisCoordinator(url)
     client = make_client(cluster=cluster)
     for shows in (repr(cluster), repr(client), repr(client.cluster), client._repr_html_()):
         assert SECRET not in shows
-    assert repr(cluster) == f"<RedisCluster at {shown}>"
+    assert repr(cluster) == f"<RedisCoordinator at {shown}>"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ async def test_no_repr_shows_a_password(make_client: MakeClient, url: str, shown
 def test_what_drop_after_takes(given: Any, kind: type[Exception]) -> None:
     """What is no time, or less than living processes need, is an error that names the argument."""
     with pytest.raises(kind, match="drop_after takes "):
-        RedisCluster("redis://localhost", drop_after=given)
+        RedisCoordinator("redis://localhost", drop_after=given)
 
 
 @pytest.mark.usefixtures("quick")
@@ -215,10 +215,10 @@ def test_what_drop_after_takes(given: Any, kind: type[Exception]) -> None:
 )
 async def test_options_in_a_url(make_client: MakeClient, redis_url: str, options: str) -> None:
     """What redis takes there does no harm."""
-    client = make_client(cluster=RedisCluster(f"{redis_url}?{options}"), max_wait=1.0)
+    client = make_client(cluster=RedisCoordinator(f"{redis_url}?{options}"), max_wait=1.0)
     await client.fetch_bot(1)
     assert (await client.cluster.total()).server_count == 1234
-    assert not client.cluster.is_away
+    assert not client.cluster.is_offline
 
 
 @pytest.mark.usefixtures("quick")
@@ -227,9 +227,9 @@ async def test_any_time_will_do_for_drop_after(
     make_client: MakeClient, redis_url: str, drop_after: float
 ) -> None:
     """It may be a fraction of milliseconds, and more than Redis can keep."""
-    client = make_client(cluster=RedisCluster(redis_url, drop_after=drop_after))
+    client = make_client(cluster=RedisCoordinator(redis_url, drop_after=drop_after))
     await client.fetch_bot(1)
-    assert not client.cluster.is_away
+    assert not client.cluster.is_offline
 
 
 # --- what is not installed -----------------------------------------------------------------------
@@ -242,8 +242,8 @@ def test_without_the_package_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         ImportError, match=r"needs the package redis: install rx_toppy\[redis\]"
     ) as e:
-        RedisCluster(f"redis://:{SECRET}@localhost")
-    assert "RedisCluster" in str(e.value)
+        RedisCoordinator(f"redis://:{SECRET}@localhost")
+    assert "RedisCoordinator" in str(e.value)
     assert SECRET not in told(e.value)
 
 
@@ -291,7 +291,7 @@ async def goes_on_alone(
 ) -> str:
     """A client whose Redis can't be used keeps to a share; the one warning of it."""
     client = make_client(
-        cluster=RedisCluster(url),
+        cluster=RedisCoordinator(url),
         rate_limits=[RateLimit(*limit) for limit in LIMITS],
         max_wait=PATIENCE,
     )
@@ -299,7 +299,7 @@ async def goes_on_alone(
         bots = await asyncio.gather(*(client.fetch_bot(id) for id in (1, 2)))
     assert [bot.id for bot in bots] == [1, 2]
     assert topgg.overfull([(1, 0.3, "/bots")]) == []  # a tenth: nobody knows how many there are
-    assert (client.cluster.processes, client.cluster.is_away) == (0, True)
+    assert (client.cluster.process_count, client.cluster.is_offline) == (0, True)
     for call in (client.post_stats(), client.cluster.total()):
         with pytest.raises(ToppyError, match="while Redis is away") as caught:
             await call
@@ -368,7 +368,7 @@ async def test_a_redis_that_refuses(
     caplog.set_level(logging.INFO, "rx_toppy")
     refuse, permit = REFUSALS[why]
     client = make_client(
-        cluster=RedisCluster(own_redis.url),
+        cluster=RedisCoordinator(own_redis.url),
         rate_limits=[RateLimit(*limit) for limit in LIMITS],
         autopost=True,
         interval=0.2,
@@ -378,7 +378,7 @@ async def test_a_redis_that_refuses(
     assert await own_redis.ask(*refuse.split()) == "+OK"
     for id in range(2, 6):
         await client.fetch_bot(id)
-    await until(lambda: client.cluster.is_away)
+    await until(lambda: client.cluster.is_offline)
     await asyncio.gather(*(client.fetch_bot(id) for id in range(6, 12)))
     with pytest.raises(ToppyError, match="while Redis is away"):
         await client.post_stats()
@@ -386,7 +386,7 @@ async def test_a_redis_that_refuses(
         await client.cluster.total()
 
     assert await own_redis.ask(*permit.split()) == "+OK"
-    await until(lambda: not client.cluster.is_away)
+    await until(lambda: not client.cluster.is_offline)
     posts = len(topgg.posts())
     await client.fetch_bot(12)
     await until(lambda: len(topgg.posts()) > posts)
@@ -401,7 +401,7 @@ async def test_a_redis_that_has_forgotten_the_scripts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """They are sent again, and nobody hears of it."""
-    client = make_client(cluster=RedisCluster(redis_server.url))
+    client = make_client(cluster=RedisCoordinator(redis_server.url))
     await client.fetch_bot(1)
     assert await redis_server.ask("SCRIPT", "FLUSH") == "+OK"
     await client.fetch_bot(2)
@@ -414,13 +414,13 @@ async def test_connections_that_are_cut(
     make_client: MakeClient, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """New ones are made, and nobody hears of it."""
-    client = make_client(cluster=RedisCluster(redis_server.url))
+    client = make_client(cluster=RedisCoordinator(redis_server.url))
     await client.fetch_bot(1)
     for id in range(2, 6):
         async with Redis.from_url(redis_server.url) as redis:
             await redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
         await client.fetch_bot(id)
-    assert not client.cluster.is_away
+    assert not client.cluster.is_offline
     assert warnings(caplog) == []
 
 
@@ -433,9 +433,9 @@ async def test_a_client_closes_while_redis_stands_still(
 ) -> None:
     """It does not wait for it for ever, and raises nothing."""
     monkeypatch.setattr(link, "ANSWER", 0.6)
-    client = make_client(cluster=RedisCluster(own_redis.url), autopost=True, interval=0.2)
+    client = make_client(cluster=RedisCoordinator(own_redis.url), autopost=True, interval=0.2)
     await client.fetch_bot(1)
-    await until(lambda: client.cluster.leads)
+    await until(lambda: client.cluster.is_leader)
     own_redis.pause()
     async with asyncio.timeout(PATIENCE):
         await client.close()

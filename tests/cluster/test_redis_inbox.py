@@ -22,7 +22,7 @@ from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import DeadLetter
 from rx_toppy.votes import inbox as base
 from rx_toppy.votes import sqlite_worker as processing
-from rx_toppy.votes.operators.leaderboard import Standing
+from rx_toppy.votes.operators.leaderboard import LeaderboardEntry
 from rx_toppy.votes.sqlite_inbox import Inbox
 from tests.inbox import NOON, PATIENCE, Handler, after, by_history, by_v0, by_v1, until
 from tests.inbox.test_adding import RULES
@@ -290,7 +290,7 @@ async def test_a_vote_that_cannot_be_written_harms_no_other(either: Inbox) -> No
     results = await asyncio.gather(*map(either.add, votes), return_exceptions=True)
     assert results[::2] == [True, True]
     assert isinstance(results[1], InboxError)
-    assert [vote.voter for vote in await either.votes()] == [1, 3]
+    assert [vote.voter_id for vote in await either.votes()] == [1, 3]
 
 
 async def test_a_cancelled_add_breaks_nothing(inbox: RedisInbox) -> None:
@@ -312,7 +312,7 @@ async def test_votes_are_read_page_by_page(either: Inbox, monkeypatch: pytest.Mo
     await fill(either, votes[30:])
     await fill(either, votes[:30])
     expected = votes[:19] + votes[30:39] + votes[19:30] + votes[39:]
-    assert await either.votes() == sorted(expected, key=lambda vote: vote.at)
+    assert await either.votes() == sorted(expected, key=lambda vote: vote.cast_at)
     assert await either.votes(since=after(3)) == votes[59:]
     assert await either.votes(since=after(3.5)) == []
 
@@ -332,13 +332,13 @@ async def test_top_voters(either: Inbox) -> None:
         ],
     )
     assert await either.top_voters() == [
-        Standing(1, 3, 3),
-        Standing(2, 1, 2),
-        Standing(4, 1, 1),
-        Standing(3, 1, 1),
-        Standing(10**6 + 5, 1, 1),
+        LeaderboardEntry(1, 3, 3),
+        LeaderboardEntry(2, 1, 2),
+        LeaderboardEntry(4, 1, 1),
+        LeaderboardEntry(3, 1, 1),
+        LeaderboardEntry(10**6 + 5, 1, 1),
     ]
-    assert await either.top_voters(since=after(43_200), limit=1) == [Standing(1, 2, 2)]
+    assert await either.top_voters(since=after(43_200), limit=1) == [LeaderboardEntry(1, 2, 2)]
 
 
 # --- handling ------------------------------------------------------------------------------------
@@ -355,13 +355,13 @@ async def test_every_vote_reaches_the_handler(either: Inbox) -> None:
     await until(lambda: len(outcomes) == 6)
     await asyncio.sleep(0.03)
     assert len(handler.returned) == 5
-    assert {one.vote.voter for one in outcomes} == {1, 2, 3, None}
+    assert {one.vote.voter_id for one in outcomes} == {1, 2, 3, None}
     [failed] = [one for one in outcomes if one.status == "failed"]
-    assert (failed.vote.voter, failed.tries, str(failed.error)) == (1, 1, "no luck with 1")
+    assert (failed.vote.voter_id, failed.tries, str(failed.error)) == (1, 1, "no luck with 1")
     assert 0.01 <= failed.retry_in <= 0.02
     [again] = [one for one in outcomes if one.tries == 2]
-    assert (again.vote.voter, again.status) == (1, "done")
-    assert [vote.voter for vote in await either.votes()] == [1, None, 3, None, 2]
+    assert (again.vote.voter_id, again.status) == (1, "done")
+    assert [vote.voter_id for vote in await either.votes()] == [1, None, 3, None, 2]
 
 
 async def test_a_users_votes_are_in_order_over_two_processes(make_inbox: MakeInbox) -> None:
@@ -381,7 +381,7 @@ async def test_a_users_votes_are_in_order_over_two_processes(make_inbox: MakeInb
     assert handler.clashes == 0
     assert len(handler.votes) == 27
     for voter in range(1, 6):
-        times = [vote.at for vote in handler.votes if vote.voter == voter]
+        times = [vote.cast_at for vote in handler.votes if vote.voter_id == voter]
         assert times == sorted(times)
 
 
@@ -403,9 +403,9 @@ async def test_a_dead_letter_and_its_second_life(either: Inbox) -> None:
     either.process(handler, tries=2).subscribe(outcomes.append)
     await until(lambda: len(outcomes) == 5)
     letters = await either.dead_letters()
-    assert [(one.voter, one.at, one.tries) for one in letters] == [
+    assert [(one.voter_id, one.cast_at, one.tries) for one in letters] == [
         (1, after(0), 2),
-        (2, by_v0(2).at, 2),
+        (2, by_v0(2).cast_at, 2),
     ]
     assert all(isinstance(one, DeadLetter) and "no luck" in one.error for one in letters)
     assert not await either.add(by_history(2))  # it stays dead
@@ -415,7 +415,7 @@ async def test_a_dead_letter_and_its_second_life(either: Inbox) -> None:
     await either.retry(by_history(1))
     await until(lambda: len(outcomes) == 7)
     assert [(one.status, one.tries) for one in outcomes[5:]] == [("failed", 1), ("done", 2)]
-    assert [one.voter for one in await either.dead_letters()] == [2]
+    assert [one.voter_id for one in await either.dead_letters()] == [2]
 
 
 async def test_what_was_begun_is_given_back_at_once(make_inbox: MakeInbox) -> None:
@@ -483,7 +483,7 @@ async def test_old_votes_are_forgotten_once_they_are_done(
     done: list[Any] = []
 
     async def handle(vote: Vote) -> None:
-        await (handler if vote.voter == 5 else first)(vote)
+        await (handler if vote.voter_id == 5 else first)(vote)
 
     inbox.process(handle, 20, tries=1).subscribe(done.append)
     await until(lambda: len(done) == 13)
@@ -493,7 +493,7 @@ async def test_old_votes_are_forgotten_once_they_are_done(
     await until(lambda: len(done) == 14)
     await asyncio.sleep(0.1)
     await until_kept(inbox, {3, 5, 21, 22, 23})
-    assert [one.voter for one in await inbox.dead_letters()] == [3]
+    assert [one.voter_id for one in await inbox.dead_letters()] == [3]
     left = await inbox._redis.link.redis.keys("*")
     assert len([key for key in left if b":p:" in key]) == 5
     assert await inbox._redis.link.redis.hlen(f"{inbox._redis.keys}:ids") == 2
@@ -501,7 +501,7 @@ async def test_old_votes_are_forgotten_once_they_are_done(
 
 async def until_kept(inbox: Inbox, voters: set[int]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while {vote.voter for vote in await inbox.votes()} != voters:
+        while {vote.voter_id for vote in await inbox.votes()} != voters:
             await asyncio.sleep(0.02)
 
 

@@ -47,7 +47,7 @@ class Voting(msgspec.Struct, kw_only=True):
 
 def name_of(vote: Vote) -> str:
     """Whose it is, and which of theirs: the same for all that is told of one vote."""
-    return f"{vote.voter}.{round((vote.at - NOON).total_seconds() / APART)}"
+    return f"{vote.voter_id}.{round((vote.cast_at - NOON).total_seconds() / APART)}"
 
 
 async def deliver(inbox: RedisInbox, voter: int, life: Voting) -> None:

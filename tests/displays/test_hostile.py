@@ -21,7 +21,7 @@ from rx_toppy import (
     VoteStatus,
 )
 from rx_toppy.display import html_of
-from rx_toppy.votes.operators.leaderboard import Standing
+from rx_toppy.votes.operators.leaderboard import LeaderboardEntry
 from rx_toppy.votes.sqlite_queries import DeadLetter
 from tests.conftest import MakeClient
 from tests.displays import HOSTILE, Page, filled
@@ -29,7 +29,7 @@ from tests.standin import StandIn
 
 MODELS = (
     *(Bot, BotSearchResults, BotStats, BotStatsPayload, DeadLetter, IndividualUserVoteResult),
-    *(Project, SimpleUser, Standing, User, Vote, VoteStatus),
+    *(Project, SimpleUser, LeaderboardEntry, User, Vote, VoteStatus),
 )
 # Those that have words of somebody else's in them, and where these are to be seen.
 WITH_WORDS = (Bot, BotSearchResults, DeadLetter, Project, SimpleUser, User, Vote)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from rx_toppy import AutopostEvent, AutopostFailed, of_type
-from rx_toppy.sandbox.records import SeenRequest
+from rx_toppy.sandbox.records import RecordedRequest
 from tests.virtual import run_virtual
 
 from .weather import FAULTS, Fate, Weather
@@ -38,7 +38,7 @@ def autopost_day(
         arrivals: list[tuple[float, int]] = []
         loop = asyncio.get_running_loop()
 
-        def arrived(seen: SeenRequest) -> None:
+        def arrived(seen: RecordedRequest) -> None:
             if seen.status is not None and seen.status < 300:
                 body: dict[str, int] = msgspec.json.decode(seen.body)
                 arrivals.append((loop.time(), body["server_count"]))

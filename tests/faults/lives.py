@@ -81,7 +81,7 @@ def handler(life: Life) -> Callable[[Vote], Awaitable[None]]:
         os.write(file, f"{life.number} {word} {voter}\n".encode())
 
     async def handle(vote: Vote) -> None:
-        voter = vote.voter or 0
+        voter = vote.voter_id or 0
         note("began", voter)
         await asyncio.sleep(rng.uniform(0.0, life.slowest))
         if raised[voter] < Random(f"{life.seed} {voter}").choice((0, 0, 0, 0, 1, 2)):

@@ -12,7 +12,7 @@ from typing import Any
 from reactivex import operators as ops
 
 from rx_toppy import ClientClosed, Vote, receive_votes
-from rx_toppy.sandbox import Endpoint
+from rx_toppy.sandbox import WebhookTarget
 
 from .soak_calls import a_call, a_little
 from .soak_complaints import Mischief
@@ -121,7 +121,7 @@ async def reception(world: World, rng: Random) -> None:
 
 
 async def _receives(
-    world: World, rng: Random, proxy: SoakProxy, endpoint: Endpoint, **options: Any
+    world: World, rng: Random, proxy: SoakProxy, endpoint: WebhookTarget, **options: Any
 ) -> None:
     """A reception opens, gets some votes, and closes."""
 

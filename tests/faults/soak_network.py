@@ -7,7 +7,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 
 from rx_toppy import RateLimit
-from rx_toppy.sandbox import SeenRequest
+from rx_toppy.sandbox import RecordedRequest
 from tests.standin import violations
 
 from .proxy import FaultLink, FaultProxy
@@ -96,7 +96,7 @@ class Arrivals:
         self._times: dict[RateLimit, list[float]] = {limit: [] for limit in limits}
         self._standstills: list[float] = []
 
-    def note(self, seen: SeenRequest) -> None:
+    def note(self, seen: RecordedRequest) -> None:
         """A request has come."""
         self.total += 1
         self.refused += seen.status == 429

@@ -158,7 +158,12 @@ class World:
             clock=_clock,
             on_request=self.arrivals.note,
         )
-        for fault in (faults.Status(503), faults.Html(502), faults.Garbage(), faults.CutOff()):
+        for fault in (
+            faults.Status(503),
+            faults.HtmlPage(502),
+            faults.Garbage(),
+            faults.TruncatedBody(),
+        ):
             self.sandbox.fail(fault, rate=0.005)
         async with self.sandbox:
             self.proxy.lead_to(port_of(self.sandbox.base_url))

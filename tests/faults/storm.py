@@ -24,12 +24,12 @@ ABOUT_TOP = (
     faults.Status(503),
     faults.Status(500, b""),
     faults.Status(503, headers={"Retry-After": "3"}),
-    faults.Html(502),
-    faults.Html(200),
-    faults.CutOff(),
+    faults.HtmlPage(502),
+    faults.HtmlPage(200),
+    faults.TruncatedBody(),
     faults.Reset(),
     faults.Hang(),
-    faults.TooMany(7),
+    faults.TooManyRequests(7),
 )
 
 
@@ -54,7 +54,7 @@ def storm(seed: int, *, hours: float = 2.0) -> str:
             voting = asyncio.ensure_future(_vote(world, hours))
             await _calls(world, hours, told)
             voters = await voting
-            world.sandbox.heal()
+            world.sandbox.clear_faults()
             weather.rate = 0.0
             await asyncio.sleep(HOUR)  # a 429 of the storm may still keep everybody waiting
             assert polled == voters, f"{set(voters) ^ set(polled)} (seed {seed})"

@@ -187,7 +187,7 @@ class Run:
     async def handle(self, vote: Vote) -> None:
         kept = self.model.find(vote)
         self._look_at(kept, vote)
-        self._running[kept] = vote.voter
+        self._running[kept] = vote.voter_id
         self._handed.add(kept)
         try:
             await self._meet(kept, next(self._script, "done"))
@@ -213,13 +213,13 @@ class Run:
         if not kept.is_unsure:
             self._demand(kept.state == "waits", f"{kept} is handed over again")
         self._demand(kept not in self._running, f"{kept} is handed over twice")
-        self._demand(vote.voter not in self._running.values(), f"{kept}'s user is busy")
+        self._demand(vote.voter_id not in self._running.values(), f"{kept}'s user is busy")
         self._demand(len(self._running) < self._most, "more than may run at a time")
         waiting = [one for one in self._backlog if one in self.model.of("waits")]
         for older in [one for one in waiting if one.is_before(kept) and kept in self._backlog]:
-            is_free = older.vote.voter == vote.voter or (
+            is_free = older.vote.voter_id == vote.voter_id or (
                 older not in self._handed
-                and not any(one.vote.voter == older.vote.voter for one in self._handed)
+                and not any(one.vote.voter_id == older.vote.voter_id for one in self._handed)
                 and self._most == 1
             )
             self._demand(not is_free, f"{kept} is handed over before {older}")
@@ -242,9 +242,9 @@ class Run:
 
     def is_settled(self) -> bool:
         """Whether nothing more will happen: all is done, or waits for what hangs."""
-        busy = [one.vote.voter for one in self.hanging]
+        busy = [one.vote.voter_id for one in self.hanging]
         waiting = [one for one in self.model.of("waits") if one not in self.hanging]
-        is_stuck = len(self.hanging) >= self._most or all(w.vote.voter in busy for w in waiting)
+        is_stuck = len(self.hanging) >= self._most or all(w.vote.voter_id in busy for w in waiting)
         return is_stuck and not any(one.told for one in self.model.kept.values())
 
 
@@ -315,11 +315,11 @@ class InboxMachine(RuleBasedStateMachine):
         weight: Counter[int | None] = Counter()
         for one in self.model.kept.values():
             if not one.vote.is_test and (since is None or one.records[0].at >= since):
-                count[one.vote.voter] += 1
-                weight[one.vote.voter] += one.vote.weight or 1
+                count[one.vote.voter_id] += 1
+                weight[one.vote.voter_id] += one.vote.weight or 1
         for standing in board:
-            assert standing.votes == count[standing.voter]
-            assert standing.weight == weight[standing.voter]
+            assert standing.votes == count[standing.voter_id]
+            assert standing.weight == weight[standing.voter_id]
         best = sorted([(count[voter], weight[voter]) for voter in count], reverse=True)
         assert [(one.votes, one.weight) for one in board] == best[:limit]
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from rx_toppy import VoteInbox
-from rx_toppy.sandbox import Endpoint, Sandbox
+from rx_toppy.sandbox import Sandbox, WebhookTarget
 from tests.inbox import SECRET, WORDS
 
 from .lives import Life, read_diary
@@ -132,7 +132,7 @@ class _Day:
             slowest=0.3 * HOUR,
         )
 
-    def _endpoints(self, url: str) -> list[Endpoint]:
+    def _endpoints(self, url: str) -> list[WebhookTarget]:
         """Both kinds of webhook, each vote held back for up to half an hour, some told twice."""
         kinds = ({"secret": SECRET}, {"authorization": WORDS})
         return [
@@ -171,10 +171,10 @@ class _Day:
             await asyncio.sleep(turn - loop.time())
             webhook.come_up()
 
-    async def _settle(self, endpoints: list[Endpoint], bot: Mortal) -> None:
+    async def _settle(self, endpoints: list[WebhookTarget], bot: Mortal) -> None:
         """Waits until everything that was cast has gone all its ways, and nothing happens more."""
         for endpoint in endpoints:
-            await endpoint.settled()
+            await endpoint.wait_idle()
         await asyncio.sleep(LAG)
         while not bot.kills or not set(self._cast) <= {
             entry.voter for entry in read_diary(self._diary) if entry.word == "returned"
@@ -189,7 +189,7 @@ class _Day:
             while len(self._polls) < polls + 5:  # which take longer than any handler
                 await asyncio.sleep(0.05)
 
-    async def _evidence(self, endpoints: list[Endpoint], kills: int) -> Evidence:
+    async def _evidence(self, endpoints: list[WebhookTarget], kills: int) -> Evidence:
         async with VoteInbox(self._inbox) as inbox:
             kept, dead_letters = await inbox.votes(), await inbox.dead_letters()
         return Evidence(

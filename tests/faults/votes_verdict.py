@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rx_toppy import Vote
-from rx_toppy.sandbox import Endpoint
+from rx_toppy.sandbox import WebhookTarget
 
 from .lives import Entry
 from .weather import Weather
@@ -45,7 +45,7 @@ class Evidence:
     diary: list[Entry]
     kills: int
     at_once: int
-    endpoints: list[Endpoint]
+    endpoints: list[WebhookTarget]
     polls: list[int | None]
     to_topgg: Weather
     to_bot: Weather
@@ -67,7 +67,7 @@ class Evidence:
         for voter in sorted(voters, key=str)[:3]:
             lines += [f"{voter}:"]
             lines += [f"  life {life}: {word}" for life, word, who in self.diary if who == voter]
-            lines += [f"  kept: {vote}" for vote in self.kept if vote.voter == voter]
+            lines += [f"  kept: {vote}" for vote in self.kept if vote.voter_id == voter]
             lines += [
                 f"  {told.kind}: {told.tries}"
                 for endpoint in self.endpoints
@@ -126,11 +126,11 @@ def _judge_handling(day: Evidence) -> None:
 
 
 def _judge_inbox(day: Evidence) -> None:
-    kept = Counter(vote.voter for vote in day.kept)
+    kept = Counter(vote.voter_id for vote in day.kept)
     assert set(kept) == set(day.cast), f"the inbox has not those that were cast (seed {day.seed})"
     twice = {voter for voter, count in kept.items() if count > 1}
     assert not twice, f"twice in the inbox: {day.story(twice)}"
-    untold = {vote.voter for vote in day.kept if vote.created_at is None}
+    untold = {vote.voter_id for vote in day.kept if vote.created_at is None}
     assert not untold, f"the history has never told of them: {day.story(untold)}"
     assert not day.dead_letters, f"given up: {day.dead_letters} (seed {day.seed})"
     with closing(sqlite3.connect(day.inbox)) as database:

@@ -101,23 +101,23 @@ class Handler:
 
     @property
     def voters(self) -> list[int | None]:
-        return [vote.voter for vote in self.votes]
+        return [vote.voter_id for vote in self.votes]
 
     async def __call__(self, vote: Vote) -> None:
         self.votes.append(vote)
-        self.clashes += self.running[vote.voter] > 0
-        self.running[vote.voter] += 1
+        self.clashes += self.running[vote.voter_id] > 0
+        self.running[vote.voter_id] += 1
         self.most = max(self.most, self.running.total())
         try:
             await self.gate.wait()
             if self.pause:
                 await asyncio.sleep(self.pause)
-            if self.failures[vote.voter] > 0:
-                self.failures[vote.voter] -= 1
-                raise ValueError(f"no luck with {vote.voter}")
+            if self.failures[vote.voter_id] > 0:
+                self.failures[vote.voter_id] -= 1
+                raise ValueError(f"no luck with {vote.voter_id}")
         finally:
-            self.running[vote.voter] -= 1
-        self.returned.append(vote.voter)
+            self.running[vote.voter_id] -= 1
+        self.returned.append(vote.voter_id)
 
 
 async def kept(path: Path) -> list[Vote]:

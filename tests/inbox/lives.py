@@ -38,7 +38,7 @@ def writing_to(out: str, pause: float = 0.0) -> Callable[[Vote], Awaitable[None]
     file = os.open(out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     async def handle(vote: Vote) -> None:
-        os.write(file, f"{vote.voter}\n".encode())
+        os.write(file, f"{vote.voter_id}\n".encode())
         await asyncio.sleep(pause)
 
     return handle
@@ -80,7 +80,7 @@ async def handle(path: str) -> None:
     """Processes: says what its handler is given, and never finishes any."""
 
     async def stuck(vote: Vote) -> None:
-        say(vote.voter)
+        say(vote.voter_id)
         await forever()
 
     VoteInbox(path).process(stuck).subscribe()
@@ -101,7 +101,7 @@ async def follow(path: str, base_url: str, token: str, bot: str) -> None:
     )
     inbox = VoteInbox(path)
     async for vote in inbox.follow(client, every=0.05):
-        say(vote.voter)
+        say(vote.voter_id)
 
 
 async def receive(path: str, out: str) -> None:

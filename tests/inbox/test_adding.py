@@ -30,7 +30,7 @@ async def test_a_vote_is_on_disk_when_add_returns(path: Path, inbox: VoteInbox) 
     assert await inbox.add(by_history(7)) is True
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT COUNT(*) FROM votes").fetchone() == (1,)
-    assert [vote.voter for vote in await kept(path)] == [7]
+    assert [vote.voter_id for vote in await kept(path)] == [7]
 
 
 async def test_the_file_is_in_wal_mode(path: Path, inbox: VoteInbox) -> None:
@@ -57,7 +57,7 @@ async def test_what_was_kept_outlives_a_kill(path: Path) -> None:
     with life("keep", path, 5) as keeper:
         said = [await keeper.hear() for _ in range(5)]
         keeper.kill()
-    assert said == [vote.voter for vote in await kept(path)] == [1, 2, 3, 4, 5]
+    assert said == [vote.voter_id for vote in await kept(path)] == [1, 2, 3, 4, 5]
 
 
 async def test_all_that_is_known_of_a_vote_is_kept(path: Path, inbox: VoteInbox) -> None:
@@ -222,7 +222,7 @@ async def test_a_vote_that_is_done_is_known_still(inbox: VoteInbox) -> None:
     assert not await inbox.add(by_history(1, received_at=late))
     await inbox.add(by_history(2, received_at=late))
     await until(lambda: len(outcomes) >= 2)
-    assert [outcome.vote.voter for outcome in outcomes] == [1, 2]
+    assert [outcome.vote.voter_id for outcome in outcomes] == [1, 2]
 
 
 async def test_a_vote_that_cannot_be_written_harms_no_other(inbox: VoteInbox) -> None:
@@ -231,7 +231,7 @@ async def test_a_vote_that_cannot_be_written_harms_no_other(inbox: VoteInbox) ->
     results = await asyncio.gather(*map(inbox.add, votes), return_exceptions=True)
     assert results[::2] == [True, True]
     assert isinstance(results[1], InboxError)
-    assert [vote.voter for vote in await inbox.votes()] == [1, 3]
+    assert [vote.voter_id for vote in await inbox.votes()] == [1, 3]
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 1_000])
@@ -240,7 +240,7 @@ async def test_a_burst_of_votes(inbox: VoteInbox, count: int) -> None:
     votes = [by_history(voter, voter % 7) for voter in range(1, count + 1)]
     is_new = await asyncio.gather(*map(inbox.add, votes + votes))
     assert is_new == [True] * count + [False] * count
-    assert {vote.voter for vote in await inbox.votes()} == set(range(1, count + 1))
+    assert {vote.voter_id for vote in await inbox.votes()} == set(range(1, count + 1))
 
 
 async def test_a_cancelled_add_breaks_nothing(inbox: VoteInbox) -> None:
@@ -297,7 +297,7 @@ async def test_two_processes_add_the_same_votes(path: Path) -> None:
     assert sum(map(int, said)) == 200
     votes = await kept(path)
     assert len(votes) == 200
-    assert {vote.voter for vote in votes} == set(range(1, 201))
+    assert {vote.voter_id for vote in votes} == set(range(1, 201))
 
 
 @st.composite

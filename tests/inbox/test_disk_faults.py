@@ -99,7 +99,7 @@ async def test_a_full_disk(path: Path, inbox: VoteInbox) -> None:
     results = await asyncio.gather(*map(inbox.add, votes), return_exceptions=True)
     assert {type(one) for one in results} == {InboxError}
     assert "full" in str(results[0])
-    assert [vote.voter for vote in await inbox.votes()] == [1]
+    assert [vote.voter_id for vote in await inbox.votes()] == [1]
     await make_room(inbox)
     assert await asyncio.gather(*map(inbox.add, votes)) == [True] * 4
     assert len(await kept(path)) == 5
@@ -114,7 +114,7 @@ async def test_a_file_that_may_not_grow(path: Path) -> None:
     assert "could not be written to" in error
     assert went_on is True
     assert len(voters) > 5
-    found = [vote.voter for vote in await kept(path)]
+    found = [vote.voter_id for vote in await kept(path)]
     assert sorted(found) == [*voters, len(voters) + 1]
 
 
@@ -150,12 +150,12 @@ async def test_a_webhook_answers_503_and_nothing_is_lost(
         first = {one.tries[0].status for one in endpoint.deliveries}
         assert 503 in first
         assert first <= {503, 204}
-        endpoint.hurry()
-        await endpoint.settled()
+        endpoint.retry_now()
+        await endpoint.wait_idle()
         assert endpoint.lost == 0
         voters = {one.user_id for one in endpoint.deliveries}
         await until(lambda: voters <= set(handler.returned))
-    real = [vote.voter for vote in handler.votes if not vote.is_test]
+    real = [vote.voter_id for vote in handler.votes if not vote.is_test]
     assert len(real) == len(voters)
 
 
@@ -185,7 +185,7 @@ async def test_a_feed_goes_on_until_it_can_write(path: Path, inbox: VoteInbox) -
         await asyncio.sleep(0.2)
     async with asyncio.timeout(PATIENCE):
         await feed
-    assert {vote.voter for vote in await inbox.votes()} == {1, 2}
+    assert {vote.voter_id for vote in await inbox.votes()} == {1, 2}
 
 
 async def test_a_file_that_is_no_database(path: Path, make_inbox: MakeInbox) -> None:

@@ -49,9 +49,9 @@ async def test_a_failing_vote_holds_back_its_own_user_only(inbox: VoteInbox) -> 
     handler.failures[1] = 1
     await until(lambda: len(handler.returned) == 9)
     assert handler.returned[:6] == [2, 3, 4, 5, 6, 7]
-    ones = [vote.at for vote in handler.votes if vote.voter == 1]
+    ones = [vote.cast_at for vote in handler.votes if vote.voter_id == 1]
     assert ones == sorted(ones)
-    assert ones[:4] == [by_history(1).at] * 4
+    assert ones[:4] == [by_history(1).cast_at] * 4
 
 
 async def test_pauses_double_up_to_the_longest(
@@ -85,7 +85,7 @@ async def test_a_dead_letter_after_so_many_tries(inbox: VoteInbox, tries: int) -
     [letter] = await inbox.dead_letters()
     assert isinstance(letter, DeadLetter)
     assert isinstance(letter, Vote)
-    assert (letter.id, letter.at, letter.tries) == (by_v1(1).id, by_v1(1).at, tries)
+    assert (letter.id, letter.cast_at, letter.tries) == (by_v1(1).id, by_v1(1).cast_at, tries)
     assert "no luck with 1" in letter.error
 
 
@@ -120,14 +120,14 @@ async def test_dead_letters_come_in_order(inbox: VoteInbox, make_inbox: MakeInbo
             await asyncio.sleep(0.005)
     await inbox.close()
     other = make_inbox()
-    assert [letter.voter async for letter in other.dead_letters()] == [1, 3, 5]
+    assert [letter.voter_id async for letter in other.dead_letters()] == [1, 3, 5]
 
 
 async def dead(inbox: VoteInbox, handler: Handler, votes: list[Vote]) -> None:
     """Has some votes given up."""
     await fill(inbox, votes)
     for vote in votes:
-        handler.failures[vote.voter] += 1
+        handler.failures[vote.voter_id] += 1
     outcomes: list[Any] = []
     subscription = inbox.process(handler, tries=1).subscribe(outcomes.append)
     await until(lambda: len(outcomes) == len(votes))
@@ -147,11 +147,11 @@ async def test_retry_lets_a_dead_letter_be_tried_again(inbox: VoteInbox) -> None
     handler.failures[1] = 1
     await inbox.retry(one)
     await until(lambda: len(outcomes) == 2)
-    assert [(each.vote.voter, each.status, each.tries) for each in outcomes] == [
+    assert [(each.vote.voter_id, each.status, each.tries) for each in outcomes] == [
         (1, "failed", 1),
         (1, "done", 2),
     ]
-    assert [letter.voter for letter in await inbox.dead_letters()] == [2]
+    assert [letter.voter_id for letter in await inbox.dead_letters()] == [2]
 
 
 @pytest.mark.parametrize("told", [by_v1(1), by_history(1), by_v0(1)], ids=["v1", "history", "v0"])
@@ -159,7 +159,7 @@ async def test_retry_takes_any_record_of_the_vote(inbox: VoteInbox, told: Vote) 
     """The dead letter need not be at hand: the vote, from whichever source, says which it is."""
     await dead(inbox, Handler(), [by_v1(1), by_v1(2, 1)])
     await inbox.retry(told)
-    assert [letter.voter for letter in await inbox.dead_letters()] == [2]
+    assert [letter.voter_id for letter in await inbox.dead_letters()] == [2]
 
 
 async def test_retry_of_a_test(inbox: VoteInbox) -> None:
@@ -266,7 +266,7 @@ async def test_a_handler_that_raises_cancelled_error(inbox: VoteInbox) -> None:
     calls: list[int | None] = []
 
     async def handler(vote: Vote) -> None:
-        calls.append(vote.voter)
+        calls.append(vote.voter_id)
         if calls == [1]:
             raise asyncio.CancelledError
 
@@ -274,7 +274,7 @@ async def test_a_handler_that_raises_cancelled_error(inbox: VoteInbox) -> None:
     outcomes: list[Any] = []
     inbox.process(handler).subscribe(outcomes.append)
     await until(lambda: len(outcomes) == 3)
-    assert sorted((one.vote.voter, one.status) for one in outcomes) == [
+    assert sorted((one.vote.voter_id, one.status) for one in outcomes) == [
         (1, "done"),
         (1, "failed"),
         (2, "done"),

@@ -52,12 +52,12 @@ async def test_follow_keeps_the_history(
     cast(sandbox, 1, 7)
     new: list[Any] = []
     feed = inbox.follow(client, since=NOON, every=EVERY)
-    feed.subscribe(lambda vote: new.append(vote.voter))
+    feed.subscribe(lambda vote: new.append(vote.voter_id))
     await until(lambda: len(new) == 7)
     cast(sandbox, 8, 9)
     await until(lambda: len(new) == 9)
     assert new == list(range(1, 10))
-    assert [vote.voter for vote in await kept(path)] == new
+    assert [vote.voter_id for vote in await kept(path)] == new
     assert "running" in repr(feed)
     feed.dispose()
 
@@ -89,7 +89,7 @@ async def test_follow_goes_on_from_the_cursor_and_from_nothing_else(
     before = len(queries(sandbox))
     missed: list[Any] = []
     feed = second.follow(client, since=NOON + timedelta(hours=20), every=EVERY)
-    feed.subscribe(lambda vote: missed.append(vote.voter))
+    feed.subscribe(lambda vote: missed.append(vote.voter_id))
     await until(lambda: len(missed) == 3)
     assert missed == [6, 7, 8]
     assert queries(sandbox)[0] == "startDate"
@@ -174,11 +174,11 @@ async def test_what_the_webhook_brought_is_not_new(
         webhook._clock = clock
         endpoint = sandbox.send_to(f"http://127.0.0.1:{webhook.port}/votes", secret=SECRET)
         cast(sandbox, 1, 4)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     endpoint.stop()
     cast(sandbox, 5, 6)
     new: list[Any] = []
-    inbox.follow(client, since=NOON, every=EVERY).subscribe(lambda vote: new.append(vote.voter))
+    inbox.follow(client, since=NOON, every=EVERY).subscribe(lambda vote: new.append(vote.voter_id))
     await until(lambda: new == [5, 6] and len(handler.returned) == 6)
     assert handler.voters == [1, 2, 3, 4, 5, 6]
     assert len(await inbox.votes()) == 6
@@ -186,7 +186,7 @@ async def test_what_the_webhook_brought_is_not_new(
 
 @pytest.mark.parametrize(
     "fault",
-    [faults.Status(503), faults.Reset(), faults.Garbage(), faults.Html(502)],
+    [faults.Status(503), faults.Reset(), faults.Garbage(), faults.HtmlPage(502)],
     ids=lambda fault: type(fault).__name__,
 )
 async def test_follow_outlives_faults(
@@ -196,7 +196,7 @@ async def test_follow_outlives_faults(
     cast(sandbox, 1, 10)
     sandbox.fail(fault, route=VOTES, rate=0.5)
     new: list[Any] = []
-    inbox.follow(client, since=NOON, every=EVERY).subscribe(lambda vote: new.append(vote.voter))
+    inbox.follow(client, since=NOON, every=EVERY).subscribe(lambda vote: new.append(vote.voter_id))
     await until(lambda: len(new) >= 10)
     assert new == list(range(1, 11))
     assert len(await inbox.votes()) == 10
@@ -275,11 +275,11 @@ async def test_feed_keeps_any_observable(inbox: VoteInbox) -> None:
     await inbox.add(by_history(2))
     new: list[Any] = []
     feed = inbox.feed(rx.of(by_history(1), by_history(2), by_history(3), by_v1(3)))
-    feed.subscribe(lambda vote: new.append(vote.voter), None, lambda: new.append("completed"))
+    feed.subscribe(lambda vote: new.append(vote.voter_id), None, lambda: new.append("completed"))
     await feed
     await asyncio.sleep(0)
     assert new == [1, 3, "completed"]
-    assert {vote.voter for vote in await inbox.votes()} == {1, 2, 3}
+    assert {vote.voter_id for vote in await inbox.votes()} == {1, 2, 3}
 
 
 async def test_feed_of_a_flood(inbox: VoteInbox) -> None:
@@ -292,7 +292,7 @@ async def test_feed_from_another_thread(inbox: VoteInbox) -> None:
     """A stream may emit on any thread."""
     source: Subject[Vote] = Subject()
     new: list[Any] = []
-    inbox.feed(source).subscribe(lambda vote: new.append(vote.voter))
+    inbox.feed(source).subscribe(lambda vote: new.append(vote.voter_id))
     await until(lambda: source.observers)
     for voter in range(1, 6):
         await asyncio.to_thread(source.on_next, by_history(voter))

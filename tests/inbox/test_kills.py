@@ -73,7 +73,7 @@ async def kill_amid_deliveries(folder: Path, seed: int, *, votes: int, kills: in
                 ports.get_nowait()  # which may soon be somebody else's
                 receiver.kill()
                 before = set(acknowledged)
-                found = {vote.voter for vote in await kept(path)}
+                found = {vote.voter_id for vote in await kept(path)}
                 assert before <= found
         with life("receive", path, out) as receiver:
             ports.put_nowait(await receiver.hear())
@@ -111,7 +111,7 @@ async def test_down_for_three_votes_a_live_one_first(
     with life("reception", *arguments) as running:
         with sandbox.send_to(await begin(running), secret=SECRET) as endpoint:
             sandbox.vote(1)
-            await endpoint.settled()
+            await endpoint.wait_idle()
         await until(lambda: handled(out) == [1])
         await until(lambda: sum("cursor" in one.query for one in sandbox.requests) >= 2)
         running.kill()
@@ -120,7 +120,7 @@ async def test_down_for_three_votes_a_live_one_first(
     with life("reception", *arguments) as running:
         with sandbox.send_to(await begin(running), secret=SECRET) as endpoint:
             sandbox.vote(5)
-            await endpoint.settled()
+            await endpoint.wait_idle()
         await until(lambda: len(handled(out)) >= 5)
         running.kill()
     with life("reception", *arguments) as running:

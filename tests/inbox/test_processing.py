@@ -60,7 +60,7 @@ async def test_new_votes_do_not_overtake_the_backlog(
     handled: list[int | None] = []
 
     async def handler(vote: Vote) -> None:
-        handled.append(vote.voter)
+        handled.append(vote.voter_id)
         if len(handled) < 5:
             await inbox.add(by_history(100 + len(handled), 6_000 + len(handled)))
         await asyncio.sleep(0.02)
@@ -80,9 +80,9 @@ async def test_votes_that_come_while_a_backlog_is_read(
     handled: list[int | None] = []
 
     async def handler(vote: Vote) -> None:
-        if vote.voter in gates:
-            await gates[vote.voter].wait()
-        handled.append(vote.voter)
+        if vote.voter_id in gates:
+            await gates[vote.voter_id].wait()
+        handled.append(vote.voter_id)
 
     inbox.process(handler, max_concurrent=2).subscribe()
     await asyncio.sleep(0.05)
@@ -107,7 +107,7 @@ async def test_the_votes_of_a_user_are_in_order(inbox: VoteInbox, most: int) -> 
     await until(lambda: len(handler.returned) == 30)
     assert handler.clashes == 0
     for voter in range(1, 6):
-        times = [vote.at for vote in handler.votes if vote.voter == voter]
+        times = [vote.cast_at for vote in handler.votes if vote.voter_id == voter]
         assert times == sorted(times)
         assert len(times) == 6
 
@@ -171,10 +171,10 @@ async def test_a_vote_that_comes_while_the_reader_is_busy(
     monkeypatch.setattr(processing, "LOOK_EVERY", 3_600.0)
     await inbox.add(by_history(1))
     outcomes = aiter(inbox.process(Handler()))
-    assert (await anext(outcomes)).vote.voter == 1
+    assert (await anext(outcomes)).vote.voter_id == 1
     await inbox.add(by_history(2))
     async with asyncio.timeout(PATIENCE):
-        assert (await anext(outcomes)).vote.voter == 2
+        assert (await anext(outcomes)).vote.voter_id == 2
     await outcomes.aclose()  # type: ignore[attr-defined]
 
 
@@ -251,13 +251,13 @@ async def test_outcomes_are_a_stream(inbox: VoteInbox) -> None:
     outcomes: list[Any] = []
     inbox.process(handler).subscribe(outcomes.append)
     await until(lambda: len(outcomes) == 3)
-    [other] = [one for one in outcomes if one.vote.voter == 2]
+    [other] = [one for one in outcomes if one.vote.voter_id == 2]
     failed, done = [one for one in outcomes if one is not other]
-    assert (failed.vote.voter, failed.status, failed.tries) == (1, "failed", 1)
+    assert (failed.vote.voter_id, failed.status, failed.tries) == (1, "failed", 1)
     assert str(failed.error) == "no luck with 1"
     assert 0 < failed.retry_in <= 0.02
-    assert (other.vote.voter, other.status, other.tries, other.error) == (2, "done", 1, None)
-    assert (done.vote.voter, done.status, done.tries, done.retry_in) == (1, "done", 2, None)
+    assert (other.vote.voter_id, other.status, other.tries, other.error) == (2, "done", 1, None)
+    assert (done.vote.voter_id, done.status, done.tries, done.retry_in) == (1, "done", 2, None)
 
 
 async def test_outcomes_by_async_for(inbox: VoteInbox) -> None:
@@ -267,7 +267,7 @@ async def test_outcomes_by_async_for(inbox: VoteInbox) -> None:
     seen = []
     outcomes = aiter(inbox.process(handler))
     async for outcome in outcomes:
-        seen.append(outcome.vote.voter)
+        seen.append(outcome.vote.voter_id)
         if len(seen) == 3:
             break
     await outcomes.aclose()  # type: ignore[attr-defined]
@@ -294,7 +294,7 @@ async def test_outcomes_come_in_order(inbox: VoteInbox) -> None:
     told = []
     async with asyncio.timeout(PATIENCE):
         async for outcome in inbox.process(Handler(), 5):
-            told.append(outcome.vote.voter)
+            told.append(outcome.vote.voter_id)
             if len(told) == 5:
                 break
             await asyncio.sleep(0.05)
@@ -304,7 +304,7 @@ async def test_outcomes_come_in_order(inbox: VoteInbox) -> None:
 async def test_outcomes_can_be_composed(inbox: VoteInbox) -> None:
     """`process` is an observable like any other: operators and `iterate` work on it."""
     await fill(inbox, [by_history(voter, voter) for voter in range(1, 6)])
-    first = inbox.process(Handler()).pipe(ops.map(lambda one: one.vote.voter), ops.take(3))
+    first = inbox.process(Handler()).pipe(ops.map(lambda one: one.vote.voter_id), ops.take(3))
     assert [voter async for voter in iterate(first)] == [1, 2, 3]
 
 
@@ -392,7 +392,7 @@ async def test_close_ends_an_idle_async_for(inbox: VoteInbox) -> None:
     await inbox.close()
     async with asyncio.timeout(PATIENCE):
         await task
-    assert [outcome.vote.voter for outcome in seen] == [1]
+    assert [outcome.vote.voter_id for outcome in seen] == [1]
 
 
 async def test_what_was_done_is_never_handled_again(make_inbox: MakeInbox) -> None:
@@ -405,8 +405,8 @@ async def test_what_was_done_is_never_handled_again(make_inbox: MakeInbox) -> No
     handler = Handler()
     make_inbox().process(handler).subscribe()
     await until(lambda: len(handler.returned) >= 10 - len(outcomes))
-    assert set(handler.voters) | {one.vote.voter for one in outcomes} == set(range(1, 11))
-    assert not set(handler.voters) & {one.vote.voter for one in outcomes[:3]}
+    assert set(handler.voters) | {one.vote.voter_id for one in outcomes} == set(range(1, 11))
+    assert not set(handler.voters) & {one.vote.voter_id for one in outcomes[:3]}
 
 
 async def test_what_ran_at_a_kill_runs_again(path: Path, inbox: VoteInbox) -> None:
@@ -564,10 +564,10 @@ async def test_more_than_a_few_pages(inbox: VoteInbox, monkeypatch: pytest.Monke
     inbox.process(handler, max_concurrent=20).subscribe()
     await until(lambda: len(handler.returned) >= 490)
     await asyncio.sleep(0.05)
-    assert sorted(vote.at for vote in handler.votes) == [vote.at for vote in votes]
+    assert sorted(vote.cast_at for vote in handler.votes) == [vote.cast_at for vote in votes]
     assert handler.clashes == 0
     for voter in range(1, 71):
-        times = [vote.at for vote in handler.votes if vote.voter == voter]
+        times = [vote.cast_at for vote in handler.votes if vote.voter_id == voter]
         assert times == sorted(times)
 
 

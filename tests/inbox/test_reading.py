@@ -16,7 +16,7 @@ import reactivex as rx
 from reactivex import operators as ops
 
 from rx_toppy import InboxError, ToppyError, Vote, VoteInbox
-from rx_toppy.votes.operators.leaderboard import Standing
+from rx_toppy.votes.operators.leaderboard import LeaderboardEntry
 
 from . import NOON, Handler, after, by_history, by_v0, kept, until
 from .conftest import MakeInbox
@@ -32,8 +32,8 @@ async def test_votes_are_told_oldest_first(inbox: VoteInbox) -> None:
     handler = Handler()
     inbox.process(handler).subscribe()
     await until(lambda: len(handler.returned) == 3)
-    assert [vote.voter for vote in await inbox.votes()] == [1, 2, 3]
-    assert [vote.voter async for vote in inbox.votes()] == [1, 2, 3]
+    assert [vote.voter_id for vote in await inbox.votes()] == [1, 2, 3]
+    assert [vote.voter_id async for vote in inbox.votes()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,15 @@ async def test_votes_are_told_oldest_first(inbox: VoteInbox) -> None:
 async def test_votes_since(inbox: VoteInbox, since: float, expected: list[int]) -> None:
     """From that moment on, which counts too."""
     await fill(inbox, [by_history(voter, voter * 10) for voter in (1, 2, 3)])
-    assert [vote.voter for vote in await inbox.votes(since=after(since))] == expected
+    assert [vote.voter_id for vote in await inbox.votes(since=after(since))] == expected
 
 
 async def test_many_votes_are_read_page_by_page(inbox: VoteInbox) -> None:
     """More than one read gives: all there, each once, many of one moment."""
     await fill(inbox, [by_history(voter, voter // 600) for voter in range(1, 1_301)])
-    assert [vote.voter for vote in await inbox.votes()] == list(range(1, 1_301))
+    assert [vote.voter_id for vote in await inbox.votes()] == list(range(1, 1_301))
     some = inbox.votes().pipe(ops.take(3), ops.to_list())
-    assert [vote.voter for vote in await some] == [1, 2, 3]
+    assert [vote.voter_id for vote in await some] == [1, 2, 3]
 
 
 async def test_top_voters(inbox: VoteInbox) -> None:
@@ -67,13 +67,13 @@ async def test_top_voters(inbox: VoteInbox) -> None:
         ],
     )
     assert await inbox.top_voters() == [
-        Standing(1, 3, 3),
-        Standing(2, 1, 2),
-        Standing(4, 1, 1),
-        Standing(3, 1, 1),
+        LeaderboardEntry(1, 3, 3),
+        LeaderboardEntry(2, 1, 2),
+        LeaderboardEntry(4, 1, 1),
+        LeaderboardEntry(3, 1, 1),
     ]
-    assert await inbox.top_voters(limit=1) == [Standing(1, 3, 3)]
-    assert await inbox.top_voters(since=after(43_200)) == [Standing(1, 2, 2)]
+    assert await inbox.top_voters(limit=1) == [LeaderboardEntry(1, 3, 3)]
+    assert await inbox.top_voters(since=after(43_200)) == [LeaderboardEntry(1, 2, 2)]
 
 
 async def test_top_voters_by_votes_that_say_little(inbox: VoteInbox) -> None:
@@ -86,7 +86,10 @@ async def test_top_voters_by_votes_that_say_little(inbox: VoteInbox) -> None:
             Vote(received_at=NOON),
         ],
     )
-    assert await inbox.top_voters() == [Standing(1, 2, 2), Standing(10**6 + 2, 2, 2)]
+    assert await inbox.top_voters() == [
+        LeaderboardEntry(1, 2, 2),
+        LeaderboardEntry(10**6 + 2, 2, 2),
+    ]
 
 
 async def test_an_empty_inbox(make_inbox: MakeInbox) -> None:
@@ -138,7 +141,7 @@ async def test_paths_as_text_or_path(path: Path, kind: Any) -> None:
         assert inbox.path == path
         assert repr(inbox) == "<VoteInbox votes.db>"
         assert await inbox.add(by_history(1))
-    assert [vote.voter for vote in await kept(path)] == [1]
+    assert [vote.voter_id for vote in await kept(path)] == [1]
 
 
 def test_reprs_of_what_is_not_sent(path: Path) -> None:
@@ -256,6 +259,6 @@ def test_reading_outside_of_a_loop(path: Path) -> None:
     """`run()` gives what is kept to code without a loop."""
     inbox = VoteInbox(path)
     asyncio.run(inbox.add(by_history(1)))
-    assert [vote.voter for vote in inbox.votes().run()] == [1]
-    assert inbox.top_voters().run() == [Standing(1, 1, 1)]
+    assert [vote.voter_id for vote in inbox.votes().run()] == [1]
+    assert inbox.top_voters().run() == [LeaderboardEntry(1, 1, 1)]
     asyncio.run(inbox.close())

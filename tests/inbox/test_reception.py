@@ -73,7 +73,7 @@ async def test_webhook_only(client: TopGG, sandbox: Sandbox, path: Path, seal: A
     endpoint = sandbox.send_to(url(running.webhook.port), **seal)
     sandbox.vote(1)
     await until(lambda: handler.returned == [1])
-    await endpoint.settled()
+    await endpoint.wait_idle()
     assert endpoint.delivered == 1
     assert sandbox.requests == []
 
@@ -253,7 +253,7 @@ async def test_the_same_votes_by_every_way(
         for voter in range(1, 6):
             sandbox.vote(voter)
         for endpoint in endpoints:
-            await endpoint.settled()
+            await endpoint.wait_idle()
         if first == "webhooks":
             follow()
         await until(lambda: len(handler.returned) >= 5)

@@ -156,7 +156,7 @@ async def test_an_older_vote_that_comes_while_a_newer_one_waits(
     await until(lambda: any(reads))  # it is read beside the one that waits
     handler.gate.set()
     await until(lambda: len(handler.returned) == 3)
-    assert [(vote.voter, vote.at) for vote in handler.votes] == [
+    assert [(vote.voter_id, vote.cast_at) for vote in handler.votes] == [
         (1, after(0)),
         (2, after(3_600)),
         (2, after(90_000)),
@@ -169,11 +169,11 @@ async def test_a_handler_that_cancels_itself(inbox: VoteInbox) -> None:
 
     async def handler(vote: Vote) -> None:
         task = asyncio.current_task()
-        if vote.at == after(0) and task is not None:
+        if vote.cast_at == after(0) and task is not None:
             task.cancel()
 
     def tell(outcome: Outcome) -> None:
-        told.append(((outcome.vote.at - after(0)).total_seconds(), outcome.status))
+        told.append(((outcome.vote.cast_at - after(0)).total_seconds(), outcome.status))
 
     await fill(inbox, [by_history(1), by_history(1, 43_200)])
     inbox.process(handler, tries=2).subscribe(tell)
@@ -188,7 +188,7 @@ async def test_a_plain_function_as_handler(inbox: VoteInbox) -> None:
     voters, outcomes = list[int | None](), list[Outcome]()
 
     def handler(vote: Vote) -> None:
-        voters.append(vote.voter)
+        voters.append(vote.voter_id)
 
     await fill(inbox, [by_history(1), by_history(2, 60)])
     inbox.process(handler).subscribe(outcomes.append)  # type: ignore[arg-type]
@@ -209,7 +209,7 @@ async def test_reading_while_the_file_is_made(path: Path, make_inbox: MakeInbox)
         reading = asyncio.ensure_future(inbox.votes())
         await asyncio.sleep(0.02)
     assert await adding is True
-    assert [vote.voter for vote in await reading] == [1]
+    assert [vote.voter_id for vote in await reading] == [1]
 
 
 @pytest.mark.parametrize("v1_comes_first", [True, False])
@@ -277,7 +277,7 @@ async def test_feed_passes_over_what_can_not_be_kept(
     feed = inbox.feed(rx.of(by_history(1), by_history(2, id=2**70), by_history(3)))
     async with asyncio.timeout(PATIENCE):
         await feed
-    assert [vote.voter for vote in await inbox.votes()] == [1, 3]
+    assert [vote.voter_id for vote in await inbox.votes()] == [1, 3]
     [logged] = [one for one in caplog.records if one.levelno >= logging.ERROR]
     assert "can't be kept" in logged.getMessage()
 
@@ -316,7 +316,7 @@ async def test_its_outcomes(client: TopGG, path: Path) -> None:
     handler.failures[1] = 1
     running = await receive_votes(client, handler, inbox=path, every=EVERY)
     running.outcomes.subscribe(
-        lambda outcome: told.append((outcome.vote.voter, outcome.status)),
+        lambda outcome: told.append((outcome.vote.voter_id, outcome.status)),
         on_completed=lambda: ends.append(True),
     )
     await running.inbox.add(by_history(1))
@@ -339,10 +339,10 @@ async def test_the_client_hears_of_what_the_history_brought(
     await until(lambda: len(events) == 1)
     endpoint = sandbox.send_to(f"http://127.0.0.1:{running.webhook.port}/votes", secret=SECRET)
     sandbox.vote(2)
-    await endpoint.settled()
+    await endpoint.wait_idle()
     before = len(sandbox.requests)
     await until(lambda: len(sandbox.requests) >= before + 3)
-    assert [event.vote.voter for event in events] == [1, 2]
+    assert [event.vote.voter_id for event in events] == [1, 2]
     assert len(await kept(path)) == 2
 
 

@@ -603,9 +603,9 @@ def test_a_vote_can_be_hashed_though_its_query_is_a_dict() -> None:
 def test_when_a_vote_was_cast_as_far_as_is_known() -> None:
     """`at` is when it was made, or else when it came in."""
     cast, came = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), datetime.now(UTC)
-    assert Vote(created_at=cast, received_at=came).at == cast
-    assert Vote(received_at=came).at == came
-    assert Vote().at.tzinfo is not None
+    assert Vote(created_at=cast, received_at=came).cast_at == cast
+    assert Vote(received_at=came).cast_at == came
+    assert Vote().cast_at.tzinfo is not None
 
 
 @pytest.mark.parametrize(
@@ -619,7 +619,7 @@ def test_when_a_vote_was_cast_as_far_as_is_known() -> None:
 )
 def test_who_voted(ids: dict[str, int], voter: int | None) -> None:
     """`voter` is the id on Discord where that is known, or else the one on top.gg."""
-    assert Vote(**ids).voter == voter
+    assert Vote(**ids).voter_id == voter
 
 
 def test_the_discord_user_comes_from_the_cache() -> None:

@@ -114,7 +114,7 @@ async def test_a_status_has_headers(run):
 async def test_html_is_a_page(run, status):
     """A proxy's page comes as HTML, with its status in it."""
     async with run() as (sandbox, api):
-        sandbox.fail(faults.Html(status))
+        sandbox.fail(faults.HtmlPage(status))
         answer = await api.get("/weekend")
     assert answer.status == status
     assert answer.content_type == "text/html; charset=utf-8"
@@ -126,7 +126,7 @@ async def test_html_is_a_page(run, status):
 async def test_too_many_is_said_in_every_shape(run, shape):
     """A 429 tells the time where it was asked to, and blocks nothing."""
     async with run() as (sandbox, _), aiohttp.ClientSession() as session:
-        sandbox.fail(faults.TooMany(timedelta(seconds=59.5), shape), times=1)
+        sandbox.fail(faults.TooManyRequests(timedelta(seconds=59.5), shape), times=1)
         headers = {"Authorization": sandbox.token}
         began = time.time()
         async with session.get(f"{sandbox.base_url}/weekend", headers=headers) as answer:
@@ -186,7 +186,7 @@ async def test_a_cut_off_body_is_shorter_than_said(run, share):
     """Content-Length tells the whole length, that share of it comes, then the connection ends."""
     async with run() as (sandbox, api):
         whole = (await api.own()).body
-        sandbox.fail(faults.CutOff(share))
+        sandbox.fail(faults.TruncatedBody(share))
         async with connected(sandbox) as connection:
             await connection.send(f"/bots/{sandbox.bot_id}")
             head, _, body = (await connection.rest()).partition(b"\r\n\r\n")
@@ -211,7 +211,7 @@ async def test_a_cut_off_body_is_shorter_than_said(run, share):
 async def test_any_answer_can_be_cut_off(run, method, path, status):
     """Errors are cut off as well; a post whose answer is cut off was taken."""
     async with run() as (sandbox, api):
-        sandbox.fail(faults.CutOff())
+        sandbox.fail(faults.TruncatedBody())
         path = path.format(own=sandbox.bot_id)
         with pytest.raises(aiohttp.ClientPayloadError):
             await api.ask(method, path, data=b'{"server_count": 7}' if method == "POST" else None)
@@ -222,7 +222,7 @@ async def test_any_answer_can_be_cut_off(run, method, path, status):
 async def test_an_empty_body_is_cut_off_too(run):
     """Where there is no body, one byte is promised that does not come."""
     async with run() as (sandbox, api):
-        sandbox.fail(faults.CutOff())
+        sandbox.fail(faults.TruncatedBody())
         sandbox.fail(faults.Status(200))
         with pytest.raises(aiohttp.ClientPayloadError):
             await api.get("/weekend")
@@ -324,7 +324,7 @@ async def test_without_a_route_everything_is_struck(run, route):
 
 
 async def test_a_fault_can_be_stopped(run):
-    """It is off after `stop`, after the block that it was switched on for, and after `heal`."""
+    """It is off after `stop`, after the block it was switched on for, and after `clear_faults`."""
     async with run() as (sandbox, api):
         switch = sandbox.fail(faults.Status(500))
         assert await statuses(api, "/weekend", 1) == [500]
@@ -336,9 +336,9 @@ async def test_a_fault_can_be_stopped(run):
             assert await statuses(api, "/weekend", 2) == [501, 501]
         assert await statuses(api, "/weekend", 1) == [200]
         switches = [sandbox.fail(faults.Status(502)), sandbox.fail(faults.Reset(), rate=0.5)]
-        sandbox.heal()
+        sandbox.clear_faults()
         assert set(await statuses(api, "/weekend", 10)) == {200}
-        sandbox.heal()
+        sandbox.clear_faults()
     assert [one.is_on for one in switches] == [False, False]
     assert (switch.count, outage.count) == (1, 2)
     assert repr(outage) == f"<FaultSwitch {outage.fault!r}, off, count=2>"
@@ -566,15 +566,15 @@ def test_only_faults_can_be_switched_on(fault):
         (lambda: faults.Status(503, headers={"a": 1}), TypeError),
         (lambda: faults.Status(503, headers={"Content-length": "5"}), ValueError),
         (lambda: faults.Status(503, body=object()), TypeError),
-        (lambda: faults.Html(100), ValueError),
-        (lambda: faults.Html("502"), TypeError),
-        (lambda: faults.TooMany(0), ValueError),
-        (lambda: faults.TooMany("1"), TypeError),
-        (lambda: faults.TooMany(1, "heder"), ValueError),
+        (lambda: faults.HtmlPage(100), ValueError),
+        (lambda: faults.HtmlPage("502"), TypeError),
+        (lambda: faults.TooManyRequests(0), ValueError),
+        (lambda: faults.TooManyRequests("1"), TypeError),
+        (lambda: faults.TooManyRequests(1, "heder"), ValueError),
         (lambda: faults.Garbage(1), TypeError),
-        (lambda: faults.CutOff(1), ValueError),
-        (lambda: faults.CutOff(-0.1), ValueError),
-        (lambda: faults.CutOff("half"), TypeError),
+        (lambda: faults.TruncatedBody(1), ValueError),
+        (lambda: faults.TruncatedBody(-0.1), ValueError),
+        (lambda: faults.TruncatedBody("half"), TypeError),
         (lambda: faults.Delay(0), ValueError),
         (lambda: faults.Delay(float("inf")), ValueError),
         (lambda: faults.Delay(None), TypeError),

@@ -59,7 +59,7 @@ async def test_a_connection_gets_the_votes(run, receiver, clock):
         sandbox.vote(4)
         connection = await sandbox.connect(receiver.url, secret=SECRET, speed=1e6)
         sandbox.vote(5)
-        await connection.settled()
+        await connection.wait_idle()
     votes = receiver.seen[1:]
     assert [vote.path for vote in votes] == ["/votes/hook"] * 2
     assert all(vote.data["data"]["user"]["platform_id"] == "5" for vote in votes)
@@ -78,7 +78,7 @@ async def test_a_connection_gets_what_it_wants(run, receiver, clock):
     async with run() as (sandbox, _):
         connection = await sandbox.connect(receiver.url, secret=SECRET)
         sandbox.vote()
-        await connection.settled()
+        await connection.wait_idle()
         assert await connection.send_test() == 204
     assert [body["type"] for body in receiver.data] == ["integration.create", "webhook.test"]
     assert is_signed(receiver.seen[1], connection.webhook_secret, clock)
@@ -104,7 +104,7 @@ async def test_disconnecting(run, receiver, clock):
         assert await connection.disconnect() == 204
         assert await connection.disconnect() is None
         sandbox.vote()
-        await connection.settled()
+        await connection.wait_idle()
         assert not connection.is_on
     assert len(receiver.seen) == 2
     farewell = receiver.seen[1]
@@ -133,9 +133,9 @@ async def test_disconnecting_is_retried_and_gives_up_votes(run, receiver):
             async with asyncio.timeout(30):
                 while len(connection.deliveries[-1].tries) < count - 2:
                     await asyncio.sleep(0.001)
-            connection.hurry()
+            connection.retry_now()
         assert await leaving == 410
-        await connection.settled()
+        await connection.wait_idle()
     tries = [[attempt.status for attempt in told.tries] for told in connection.deliveries]
     assert tries == [[200], [500], [500, 500, 410]]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from rx_toppy.sandbox import Limit, Sandbox, SeenRequest
+from rx_toppy.sandbox import Limit, RecordedRequest, Sandbox
 
 
 async def status_of(sandbox, base_url=None):
@@ -129,7 +129,7 @@ async def test_the_records_are_frozen():
     async with Sandbox(bots=5) as sandbox:
         await status_of(sandbox)
         [seen] = sandbox.requests
-    assert isinstance(seen, SeenRequest)
+    assert isinstance(seen, RecordedRequest)
     for record, name in ((seen, "status"), (Limit(1, 2.0), "calls")):
         with pytest.raises(AttributeError):
             setattr(record, name, 3)

@@ -43,7 +43,7 @@ async def test_the_whole_schedule(run, receiver, kind):
         endpoint = sandbox.send_to(receiver.url, speed=speed, **KINDS[kind])
         sandbox.vote(5)
         begun = now()
-        await endpoint.settled()
+        await endpoint.wait_idle()
         taken = now() - begun
         [delivery] = endpoint.deliveries
     assert [attempt.pause for attempt in delivery.tries] == [0.0, *PAUSES[kind]]
@@ -65,7 +65,7 @@ async def test_most_answers_end_it(run, receiver, kind, status):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, speed=FAST, **KINDS[kind])
         sandbox.vote(5)
-        await endpoint.settled()
+        await endpoint.wait_idle()
         [delivery] = endpoint.deliveries
     assert len(receiver.seen) == 1
     assert statuses(endpoint) == [[status]]
@@ -81,7 +81,7 @@ async def test_a_5xx_is_retried_until_it_is_taken(run, receiver, kind, status):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, speed=FAST, **KINDS[kind])
         sandbox.vote(5)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert statuses(endpoint) == [[status, status, 204]]
     assert (endpoint.delivered, endpoint.lost) == (1, 0)
 
@@ -92,7 +92,7 @@ async def test_a_4xx_ends_the_retries(run, receiver):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, speed=FAST, secret=SECRET)
         sandbox.vote(5)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert statuses(endpoint) == [[500, 401]]
 
 
@@ -103,7 +103,7 @@ async def test_no_answer_is_retried(run, receiver):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, speed=FAST, authorization="a", timeout=brief)
         sandbox.vote(5)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     [[first, second, *_, last]] = statuses(endpoint)
     assert (first, second, last) == (None, None, 204)
 
@@ -129,7 +129,7 @@ async def test_nobody_there_is_retried(run, receiver):
         for url in (f"http://127.0.0.1:{unused_port()}/", f"http://{'a' * 70}.invalid/"):
             endpoint = sandbox.send_to(url, speed=FAST, secret=SECRET)
             sandbox.vote()
-            await endpoint.settled()
+            await endpoint.wait_idle()
             assert statuses(endpoint) == [[None] * 4]
             assert endpoint.lost == 1
             endpoint.stop()
@@ -150,7 +150,7 @@ async def test_a_lost_connection_is_retried(run):
     async with TestServer(app) as server, run() as (sandbox, _):
         endpoint = sandbox.send_to(str(server.make_url("/")), speed=FAST, secret=SECRET)
         sandbox.vote()
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert statuses(endpoint) == [[None, None, 200]]
 
 
@@ -163,8 +163,8 @@ async def test_each_retry_is_signed_anew(run, receiver, clock):
         for times in (1, 2, 3):
             await tried(endpoint, times)
             clock.advance(seconds=400)
-            endpoint.hurry()
-        await endpoint.settled()
+            endpoint.retry_now()
+        await endpoint.wait_idle()
         [delivery] = endpoint.deliveries
     assert [attempt.at for attempt in delivery.tries] == [
         NOON + timedelta(seconds=400 * n) for n in range(4)
@@ -185,7 +185,7 @@ async def test_hurry_ends_the_pauses_of_now(run, receiver):
     receiver.otherwise = 503
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, authorization="a")
-        endpoint.hurry()
+        endpoint.retry_now()
         for user_id in (5, 6):
             sandbox.vote(user_id)
         for times in range(1, 12):
@@ -193,8 +193,8 @@ async def test_hurry_ends_the_pauses_of_now(run, receiver):
             await asyncio.sleep(0.9)  # nothing happens unasked
             assert len(receiver.seen) == 2 * times
             assert endpoint.pending == 2
-            endpoint.hurry()
-        await endpoint.settled()
+            endpoint.retry_now()
+        await endpoint.wait_idle()
     assert statuses(endpoint) == [[503] * 12] * 2
     assert endpoint.lost == 2
 
@@ -209,7 +209,7 @@ async def test_endpoints_do_not_wait_for_each_other(run, receiver):
         fine = sandbox.send_to(receiver.url, secret=SECRET)
         for _ in range(3):
             sandbox.vote()
-        await fine.settled()
+        await fine.wait_idle()
         assert (fine.delivered, down.pending >= 1) == (3, True)
 
 
@@ -221,7 +221,7 @@ async def test_a_vote_can_come_twice(run, receiver):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET, duplicates=1.0)
         sandbox.vote(5)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     first, second = receiver.seen
     assert first.body == second.body
     assert first.headers["x-topgg-trace"] != second.headers["x-topgg-trace"]
@@ -251,7 +251,7 @@ async def test_votes_can_come_in_another_order(run, receiver):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET, delay=(0, 10), speed=200)
         for user_id in range(1, 21):
             sandbox.vote(user_id)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     came = [int(body["data"]["user"]["platform_id"]) for body in receiver.data]
     assert sorted(came) == list(range(1, 21))
     assert came != sorted(came)
@@ -267,11 +267,11 @@ async def test_hurry_ends_delays(run, receiver):
         sandbox.vote(5)
         await asyncio.sleep(3599)
         assert receiver.seen == []
-        endpoint.hurry()
-        await endpoint.settled()
+        endpoint.retry_now()
+        await endpoint.wait_idle()
         sandbox.vote(6)
-        endpoint.hurry()
-        await endpoint.settled()
+        endpoint.retry_now()
+        await endpoint.wait_idle()
     assert statuses(endpoint) == [[204], [204]]
     assert endpoint.deliveries[0].tries[0].pause == 3600
 
@@ -291,7 +291,7 @@ async def test_stop_gives_up_what_waits(run, receiver):
         await tried(retrying, 1)
         for endpoint in (retrying, delayed):
             endpoint.stop()
-            await endpoint.settled()
+            await endpoint.wait_idle()
     assert statuses(retrying) == [[500], [500]]
     assert statuses(delayed) == [[]]
     assert not delayed.deliveries[0].is_taken
@@ -306,7 +306,7 @@ async def test_stop_hears_what_is_being_sent(run, receiver):
         sandbox.vote()
         await receiver.wait(1)
         endpoint.stop()
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert statuses(endpoint) == [[204]]
     assert endpoint.delivered == 1
 
@@ -322,7 +322,7 @@ async def test_only_so_many_are_sent_at_once(run, receiver, monkeypatch):
         await receiver.wait(2)
         await asyncio.sleep(0.005)
         assert len(receiver.seen) == 2
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert endpoint.delivered == 5
     # The two that hung were retried; of the others none was, however long it waited its turn.
     assert [tries[0] for tries in statuses(endpoint)] == [None, None, 204, 204, 204]
@@ -388,6 +388,6 @@ async def test_a_test_can_be_cancelled(run, receiver):
         test.cancel()
         with pytest.raises(asyncio.CancelledError):
             await test
-        await endpoint.settled()
+        await endpoint.wait_idle()
         assert await endpoint.send_test() == 204
     assert statuses(endpoint) == [[None], [204]]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rx_toppy.sandbox import Delivery, Endpoint, Sandbox, Try
+from rx_toppy.sandbox import Delivery, DeliveryAttempt, Sandbox, WebhookTarget
 from rx_toppy.sandbox.ids import topgg_id
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
@@ -37,7 +37,7 @@ async def test_a_vote_for_a_bot_at_v0(run, receiver):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, authorization=AUTHORIZATION)
         sandbox.vote(5)
-        await endpoint.settled()
+        await endpoint.wait_idle()
         [received] = receiver.seen
         assert received.data == {
             "bot": str(sandbox.bot_id),
@@ -56,7 +56,7 @@ async def test_a_vote_for_a_server_at_v0(run, receiver):
     async with run(project="discord server", weekend=True) as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, authorization=AUTHORIZATION)
         sandbox.vote(5, query="")
-        await endpoint.settled()
+        await endpoint.wait_idle()
         guild = str(sandbox.bot_id)
     assert receiver.data == [{"guild": guild, "user": "5", "type": "upvote", "query": ""}]
 
@@ -66,7 +66,7 @@ async def test_v0_tells_the_weekend(run, receiver):
     async with run(weekend=True) as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, authorization=AUTHORIZATION)
         sandbox.vote()
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert receiver.data[0]["isWeekend"] is True
 
 
@@ -76,7 +76,7 @@ async def test_v0_tells_the_query_as_it_was(run, receiver, query):
     async with run() as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, authorization=AUTHORIZATION)
         sandbox.vote(5, query=query)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert receiver.data[0]["query"] == query
 
 
@@ -100,7 +100,7 @@ async def test_a_vote_at_v1(run, receiver, clock):
     async with run(votes=0) as (sandbox, api):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET)
         sandbox.vote(5, query="?a=1")
-        await endpoint.settled()
+        await endpoint.wait_idle()
         user = (await api.get("/users/5")).data
         [body] = receiver.data
         data = body["data"]
@@ -126,7 +126,7 @@ async def test_the_signature_is_of_time_and_body(run, receiver, clock):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET)
         for _ in range(3):
             sandbox.vote()
-            await endpoint.settled()
+            await endpoint.wait_idle()
             clock.advance(seconds=100)
     times = [int(clock.now) - 300, int(clock.now) - 200, int(clock.now) - 100]
     for received, seconds in zip(receiver.seen, times, strict=True):
@@ -145,7 +145,7 @@ async def test_the_history_has_the_same_votes(run, receiver, clock):
         for _ in range(12):
             clock.advance(hours=7, seconds=0.123457)
             sandbox.vote()
-            await endpoint.settled()
+            await endpoint.wait_idle()
         history = await api.history(startDate=START)
     told = [body["data"] for body in receiver.data]
     assert len(told) == len(history) == 12
@@ -171,7 +171,7 @@ async def test_ids_of_votes_are_unique_and_stay(run, receiver):
             endpoint = sandbox.send_to(receiver.url, secret=SECRET)
             for user_id in range(1, 51):
                 sandbox.vote(user_id)
-            await endpoint.settled()
+            await endpoint.wait_idle()
     ids = {body["data"]["user"]["platform_id"]: body["data"]["id"] for body in receiver.data}
     assert len(receiver.seen) == 100
     assert len(set(ids.values())) == 50
@@ -184,7 +184,7 @@ async def test_an_id_needs_no_recent_time(run, receiver):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET)
         sandbox.vote(5, at=datetime(1999, 1, 1, tzinfo=UTC))
         sandbox.vote(6, at=datetime(1999, 1, 1, tzinfo=UTC))
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert {body["data"]["id"] for body in receiver.data} == {"0", "1"}
     assert {body["data"]["created_at"][:20] for body in receiver.data} == {"1999-01-01T00:00:00."}
 
@@ -197,7 +197,7 @@ async def test_avatars_are_urls(run, receiver):
         for user_id in range(2**22, 2**22 + 80):
             sandbox.vote(user_id)
             avatars[str(user_id)] = (await api.get(f"/users/{user_id}")).data.get("avatar")
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert any(avatar is None for avatar in avatars.values())
     assert any(avatar and avatar.startswith("a_") for avatar in avatars.values())
     for body in receiver.data:
@@ -219,7 +219,7 @@ async def test_v1_knows_all_kinds_of_projects(run, receiver, project, type, plat
     async with run(project=project) as (sandbox, _):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET)
         sandbox.vote()
-        await endpoint.settled()
+        await endpoint.wait_idle()
         assert receiver.data[0]["data"]["project"] == project_of(sandbox, type, platform)
 
 
@@ -268,7 +268,7 @@ async def test_a_test_is_sent_once(run, receiver, answer):
             delay=1,
         )
         assert await endpoint.send_test() == answer
-        await endpoint.settled()
+        await endpoint.wait_idle()
         [delivery] = endpoint.deliveries
     assert len(receiver.seen) == 1
     assert (delivery.event, delivery.done) == ("webhook.test", True)
@@ -314,7 +314,7 @@ async def test_every_endpoint_gets_every_vote(run, receiver):
         ]
         sandbox.vote(5)
         for endpoint in endpoints:
-            await endpoint.settled()
+            await endpoint.wait_idle()
     by_path = {received.path: received for received in receiver.seen}
     assert sorted(by_path) == ["/votes/1", "/votes/2", "/votes/3", "/votes/4"]
     assert len(receiver.seen) == 4
@@ -334,11 +334,11 @@ async def test_a_stopped_endpoint_gets_nothing(run, receiver):
             assert first.is_on
             sandbox.vote()
             for endpoint in (first, second, third):
-                await endpoint.settled()
+                await endpoint.wait_idle()
             second.stop()
             second.stop()
         sandbox.vote()
-        await third.settled()
+        await third.wait_idle()
     assert sorted(received.path[-1] for received in receiver.seen) == ["a", "b", "c", "c"]
     assert (first.is_on, second.is_on, third.is_on) == (False, False, True)
     assert [first.count, second.count, third.count] == [1, 1, 2]
@@ -351,11 +351,11 @@ async def test_votes_while_it_does_not_run_are_not_delivered(receiver):
     sandbox.vote(5)
     async with sandbox:
         sandbox.vote(6)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     sandbox.vote(7)
     async with sandbox:
         sandbox.vote(8)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert [body["data"]["user"]["platform_id"] for body in receiver.data] == ["6", "8"]
     assert (endpoint.count, endpoint.delivered, endpoint.lost) == (2, 2, 0)
 
@@ -392,12 +392,17 @@ async def test_the_record_of_a_delivery(run, receiver, clock):
         assert not endpoint.deliveries[0].done
         assert endpoint.pending == 1
         clock.advance(seconds=1)
-        endpoint.hurry()
-        await endpoint.settled()
+        endpoint.retry_now()
+        await endpoint.wait_idle()
     second = NOON + timedelta(seconds=1)
     assert endpoint.deliveries == [
         Delivery(
-            receiver.url, "v0", "upvote", 5, (Try(NOON, 0.0, 503), Try(second, 1.0, 204)), True
+            receiver.url,
+            "v0",
+            "upvote",
+            5,
+            (DeliveryAttempt(NOON, 0.0, 503), DeliveryAttempt(second, 1.0, 204)),
+            True,
         )
     ]
     assert endpoint.deliveries[0].is_taken
@@ -414,7 +419,9 @@ async def test_no_secret_is_in_a_repr(run, receiver):
             shown = f"{endpoint!r} {endpoint} {endpoint.deliveries!r} {vars(endpoint)!r}"
             assert AUTHORIZATION not in shown
             assert SECRET not in shown
-            assert repr(endpoint) == f"<Endpoint {endpoint.kind} {receiver.url} on delivered=1/1>"
+            assert (
+                repr(endpoint) == f"<WebhookTarget {endpoint.kind} {receiver.url} on delivered=1/1>"
+            )
 
 
 async def test_the_record_has_an_end(run, receiver, monkeypatch):
@@ -424,7 +431,7 @@ async def test_the_record_has_an_end(run, receiver, monkeypatch):
         endpoint = sandbox.send_to(receiver.url, secret=SECRET)
         for user_id in range(1, 6):
             sandbox.vote(user_id)
-        await endpoint.settled()
+        await endpoint.wait_idle()
     assert [delivery.user_id for delivery in endpoint.deliveries] == [3, 4, 5]
     assert (endpoint.count, endpoint.delivered) == (5, 5)
 
@@ -487,7 +494,7 @@ def test_endpoints_are_told_apart():
     sandbox = Sandbox(bots=1)
     v0 = sandbox.send_to("http://a.example/0", authorization="a")
     v1 = sandbox.send_to("https://a.example/1", secret="a")
-    assert isinstance(v0, Endpoint)
+    assert isinstance(v0, WebhookTarget)
     assert [(v0.kind, v0.url), (v1.kind, v1.url)] == [
         ("v0", "http://a.example/0"),
         ("v1", "https://a.example/1"),

@@ -52,10 +52,10 @@ from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import (
     DeadLetter,
     Feed,
+    LeaderboardEntry,
     Outcome,
-    Standing,
     VoteCount,
-    VoteReception,
+    VoteReceiver,
     VoterJoined,
     VoterLeft,
     VoteWindow,
@@ -65,7 +65,7 @@ from rx_toppy.votes import (
     vote_reminders,
     votes_per,
 )
-from rx_toppy.votes.sqlite_inbox import Inbox
+from rx_toppy.votes.inbox import Inbox
 
 
 async def calls(client: TopGG, user: Bot) -> None:
@@ -102,8 +102,8 @@ async def project(client: TopGG, commands: list[dict[str, object]], at: datetime
     async for vote in client.project.votes(cursor="...", on_cursor=print):
         assert_type(vote, Vote)
         assert_type(vote.created_at, datetime | None)
-        assert_type(vote.at, datetime)
-        assert_type(vote.voter, int | None)
+        assert_type(vote.cast_at, datetime)
+        assert_type(vote.voter_id, int | None)
 
 
 async def polls(client: TopGG, at: datetime) -> None:
@@ -112,10 +112,10 @@ async def polls(client: TopGG, at: datetime) -> None:
     assert_type(votes.pipe(votes_per(3600)), reactivex.Observable[VoteWindow])
     assert_type(votes.pipe(recent_votes(timedelta(hours=1))), reactivex.Observable[VoteCount])
     top = votes.pipe(leaderboard(3, by="weight"))
-    assert_type(top, reactivex.Observable[tuple[Standing, ...]])
+    assert_type(top, reactivex.Observable[tuple[LeaderboardEntry, ...]])
     assert_type(votes.pipe(active_voters()), reactivex.Observable[VoterJoined | VoterLeft])
     assert_type(votes.pipe(vote_reminders(after=60)), reactivex.Observable[Vote])
-    assert_type(await client.project.votes().pipe(leaderboard()), tuple[Standing, ...])
+    assert_type(await client.project.votes().pipe(leaderboard()), tuple[LeaderboardEntry, ...])
     votes.subscribe(lambda vote: client.events.on_next(VoteEvent(vote)))
 
     async def coins_for(vote: Vote) -> int:
@@ -148,12 +148,12 @@ async def reception(client: TopGG, at: datetime) -> None:
     received = await receive_votes(
         client, reward, secret="whs_...", host="0.0.0.0", inbox="votes.db", since=at, every=60
     )
-    assert_type(received, VoteReception)
+    assert_type(received, VoteReceiver)
     assert_type(received.inbox, Inbox)
     assert_type(received.webhook, VoteWebhook | None)
     assert_type(received.history, Feed | None)
     async with await receive_votes(client, reward, authorization="...", history=False) as other:
-        assert_type(other, VoteReception)
+        assert_type(other, VoteReceiver)
     await received.close()
 
 
@@ -171,8 +171,8 @@ async def webhook(client: TopGG, inbox: VoteInbox, app: web.Application) -> None
     one = VoteWebhook(authorization="...", inbox=inbox, client=client, max_age=timedelta(minutes=5))
     one.add_to(app)
     two = VoteWebhook(secret="whs_...", secrets=lookup, on_integration=connected, port=0)
-    two.votes.subscribe(lambda vote: print(vote.voter, vote.is_test, vote.query))
-    assert_type(two.votes.pipe(leaderboard()), reactivex.Observable[tuple[Standing, ...]])
+    two.votes.subscribe(lambda vote: print(vote.voter_id, vote.is_test, vote.query))
+    assert_type(two.votes.pipe(leaderboard()), reactivex.Observable[tuple[LeaderboardEntry, ...]])
     async with two as listening:
         assert_type(listening, VoteWebhook)
         assert_type(two.port, int)
@@ -187,10 +187,10 @@ async def inboxes(client: TopGG, other: VoteWebhook, at: datetime) -> None:
         assert_type(await inbox.add(Vote(platform_id=1)), bool)
         assert_type(inbox.feed(other.votes), Feed)
         history = inbox.follow(client, since=at, every=timedelta(minutes=2))
-        history.subscribe(lambda vote: print(vote.voter))
+        history.subscribe(lambda vote: print(vote.voter_id))
         history.dispose()
         outcomes: reactivex.Observable[Outcome] = inbox.process(reward, max_concurrent=10, tries=9)
-        outcomes.subscribe(lambda outcome: print(outcome.vote.voter, outcome.status))
+        outcomes.subscribe(lambda outcome: print(outcome.vote.voter_id, outcome.status))
         async for outcome in inbox.process(reward):
             assert_type(outcome.error, Exception | None)
             assert_type(outcome.retry_in, float | None)
@@ -200,7 +200,7 @@ async def inboxes(client: TopGG, other: VoteWebhook, at: datetime) -> None:
             await inbox.retry(letter)
         assert_type(await inbox.votes(since=at), list[Vote])
         assert_type(inbox.votes().pipe(votes_per(3600)), reactivex.Observable[VoteWindow])
-        assert_type(await inbox.top_voters(limit=3), list[Standing])
+        assert_type(await inbox.top_voters(limit=3), list[LeaderboardEntry])
 
 
 async def deliveries(sandbox: Sandbox, url: str) -> None:
@@ -208,7 +208,7 @@ async def deliveries(sandbox: Sandbox, url: str) -> None:
     with sandbox.send_to(url, secret="whs_...", duplicates=0.5) as endpoint:
         assert_type(await endpoint.send_test(), int | None)
         assert_type(sandbox.vote(1001, query="?a=1"), int)
-        await endpoint.settled()
+        await endpoint.wait_idle()
         assert_type(endpoint.delivered, int)
     connection = await sandbox.connect(url, secret="whs_...")
     assert_type(connection.connection_id, str)

@@ -50,7 +50,7 @@ def vote(voter: int | None, cast: float, *, lasts: float = COOLDOWN, **others: A
 
 def live(votes: Iterable[Vote]) -> list[Recorded[Vote]]:
     """Each vote at the time at which it was cast."""
-    return [on_next((vote.at - second(0)).total_seconds(), vote) for vote in votes]
+    return [on_next((vote.cast_at - second(0)).total_seconds(), vote) for vote in votes]
 
 
 def burst(time: float, votes: Iterable[Vote]) -> list[Recorded[Vote]]:

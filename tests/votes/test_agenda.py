@@ -56,7 +56,7 @@ def test_who_raises_at_one_leave_hears_of_the_others(caplog: pytest.LogCaptureFi
     votes = scheduler.create_hot_observable(*rows)
     votes.pipe(active_voters(scheduler=scheduler)).subscribe(observer)
     scheduler.start()
-    assert [event.voter for event in observer.heard] == [1, 2, 3, 1, 2, 3]
+    assert [event.voter_id for event in observer.heard] == [1, 2, 3, 1, 2, 3]
     assert "KeyError" in caplog.text
 
 
@@ -82,7 +82,7 @@ async def test_votes_from_another_thread_wake_the_loop() -> None:
 
     def hear(event: Any) -> None:
         is_home = threading.get_ident() == home
-        heard.append((type(event).__name__, event.voter, is_home))
+        heard.append((type(event).__name__, event.voter_id, is_home))
         if isinstance(event, VoterLeft):
             left.set()
 
@@ -147,7 +147,7 @@ def test_an_operator_outlives_its_loop() -> None:
     subscription = asyncio.run(subscribe())
     votes.on_next(soon(2, 20.0))
     subscription.dispose()
-    assert [event.voter for event in heard] == [1, 2]
+    assert [event.voter_id for event in heard] == [1, 2]
 
 
 async def test_disposed_before_the_loop_hears_of_a_vote(caplog: pytest.LogCaptureFixture) -> None:

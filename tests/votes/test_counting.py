@@ -17,7 +17,7 @@ from reactivex.subject import Subject
 
 from rx_toppy import Vote
 from rx_toppy.votes import (
-    Standing,
+    LeaderboardEntry,
     VoteCount,
     VoteWindow,
     leaderboard,
@@ -60,9 +60,9 @@ def window(start: float, end: float, votes: int, weight: int | None = None) -> V
     return VoteWindow(second(start), second(end), votes, votes if weight is None else weight)
 
 
-def standing(voter: int, votes: int, weight: int | None = None) -> Standing:
+def standing(voter: int, votes: int, weight: int | None = None) -> LeaderboardEntry:
     """A place on the board; a vote weighs 1 unless told otherwise."""
-    return Standing(voter, votes, votes if weight is None else weight)
+    return LeaderboardEntry(voter, votes, votes if weight is None else weight)
 
 
 # --- what all of them have in common ---
@@ -676,20 +676,20 @@ def test_leaderboards_that_can_not_be(
         leaderboard(**arguments)
 
 
-def brute_board(votes: list[Vote], top: int, by: str) -> tuple[Standing, ...]:
+def brute_board(votes: list[Vote], top: int, by: str) -> tuple[LeaderboardEntry, ...]:
     """The board after all of these votes, sorted from scratch."""
-    standings: dict[int, Standing] = {}
+    standings: dict[int, LeaderboardEntry] = {}
     reached: dict[int, int] = {}  # which vote it was that made the score
     for number, one in enumerate(votes):
-        if one.voter is None or one.is_test:
+        if one.voter_id is None or one.is_test:
             continue
-        before = standings.get(one.voter, Standing(one.voter, 0, 0))
+        before = standings.get(one.voter_id, LeaderboardEntry(one.voter_id, 0, 0))
         weight = before.weight + (one.weight or 1)
-        standings[one.voter] = Standing(one.voter, before.votes + 1, weight)
-        reached[one.voter] = number
+        standings[one.voter_id] = LeaderboardEntry(one.voter_id, before.votes + 1, weight)
+        reached[one.voter_id] = number
     ranked = sorted(
         standings.values(),
-        key=lambda standing: (-getattr(standing, by), reached[standing.voter]),
+        key=lambda standing: (-getattr(standing, by), reached[standing.voter_id]),
     )
     return tuple(ranked[:top])
 

@@ -48,12 +48,12 @@ WHOLE_TIME = [(SUBSCRIBED, DISPOSED)]
 
 def joined(vote: Vote) -> VoterJoined:
     """Its voter was not active before."""
-    return VoterJoined(vote.voter or 0, vote)
+    return VoterJoined(vote.voter_id or 0, vote)
 
 
 def left(vote: Vote) -> VoterLeft:
     """It was the last of its voter."""
-    return VoterLeft(vote.voter or 0, vote)
+    return VoterLeft(vote.voter_id or 0, vote)
 
 
 # --- what both of them have in common ---
@@ -210,7 +210,7 @@ def test_what_votes_do_not_say(
 ) -> None:
     """Without `expires_at` it is 12 hours after it was cast, or else came in; A is who A is."""
     a = vote(A, 100, **({"expires_at": second(250), "received_at": second(195)} | changes))
-    assert a.voter == A
+    assert a.voter_id == A
     played = play(burst(210, [a]), operator, disposed=20 * HOUR)
     assert played.heard == [*[(210, say(a)) for say in at_once], (expires, at_expiry(a))]
 
@@ -413,14 +413,14 @@ def test_active_voters_at_each_moment(rows: list[Any]) -> None:
             if time > moment:
                 break
             if isinstance(event, VoterJoined):
-                assert event.voter not in active
-                active.add(event.voter)
+                assert event.voter_id not in active
+                active.add(event.voter_id)
             else:
-                active.remove(event.voter)
+                active.remove(event.voter_id)
         assert active == {
-            one.voter
+            one.voter_id
             for at, one in votes
-            if one.voter is not None and at <= moment and one.expires_at > second(moment)
+            if one.voter_id is not None and at <= moment and one.expires_at > second(moment)
         }
 
 
@@ -429,7 +429,9 @@ def test_reminders_against_looking_at_all_votes(rows: list[Any], after: int) -> 
     """A vote is reminded of in its time unless its voter has a later one by then; no other is."""
     delay = timedelta(seconds=after)
     votes = [
-        (at, one) for at, one in votes_of(rows) if one.voter and one.expires_at + delay > second(at)
+        (at, one)
+        for at, one in votes_of(rows)
+        if one.voter_id and one.expires_at + delay > second(at)
     ]
     heard = play([on_next(*row) for row in votes_of(rows)], vote_reminders(after)).heard
 
@@ -439,7 +441,7 @@ def test_reminders_against_looking_at_all_votes(rows: list[Any], after: int) -> 
         rivals = [
             other
             for at, other in votes
-            if other.voter == one.voter and second(at) <= due and other is not one
+            if other.voter_id == one.voter_id and second(at) <= due and other is not one
         ]
         return all(
             other.expires_at < one.expires_at

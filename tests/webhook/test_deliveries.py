@@ -43,7 +43,7 @@ async def test_a_v1_vote():
     assert isinstance(vote, Vote)
     assert vote.id == 808499215864008704
     assert vote.user_id == 8226924471638491136
-    assert vote.platform_id == vote.voter == 661200758510977084
+    assert vote.platform_id == vote.voter_id == 661200758510977084
     assert vote.project_id == 160105994217586689
     assert (vote.weight, vote.is_test, vote.query) == (1, False, {})
     assert (vote.received_at, vote.source) == (ARRIVED, "webhook_v1")
@@ -58,7 +58,7 @@ async def test_times_finer_than_microseconds():
     assert vote.created_at.utcoffset() == vote.expires_at.utcoffset() == timedelta(0)
     assert timedelta(0) <= vote.created_at - exact <= timedelta(microseconds=1)
     assert vote.expires_at - vote.created_at == timedelta(hours=12)
-    assert vote.at == vote.created_at
+    assert vote.cast_at == vote.created_at
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_a_v0_vote_for_a_bot():
     assert (vote.platform_id, vote.project_id) == (160105994217586689, 803190510032756736)
     assert (vote.weight, vote.is_test) == (1, False)
     assert vote.query == {"source": "site", "b": "2"}
-    assert (vote.received_at, vote.at, vote.source) == (ARRIVED, ARRIVED, "webhook_v0")
+    assert (vote.received_at, vote.cast_at, vote.source) == (ARRIVED, ARRIVED, "webhook_v0")
 
 
 async def test_a_v0_test_for_a_server():
@@ -366,7 +366,7 @@ async def test_the_same_vote_again_after_others():
                 served.now += 30
                 body = changed(V0_BOT, user=voter)
                 assert (await served.v0(body)).status == 204
-    assert [vote.voter for vote in served.votes] == list(range(1, 21))
+    assert [vote.voter_id for vote in served.votes] == list(range(1, 21))
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ async def test_many_deliveries_on_one_connection():
     async with serving() as served:
         answer = await served.raw(b"".join(requests))
     assert statuses(answer) == [401 if voter % 5 == 0 else 204 for voter in range(1, 21)]
-    assert [vote.voter for vote in served.votes] == [v for v in range(1, 21) if v % 5]
+    assert [vote.voter_id for vote in served.votes] == [v for v in range(1, 21) if v % 5]
 
 
 @pytest.mark.parametrize("in_chunks", [False, True])
@@ -537,7 +537,7 @@ async def test_votes_of_the_sandbox(kind):
         with sandbox.send_to(url, **kind, duplicates=0.5) as endpoint:
             assert await endpoint.send_test() == 204
             voters = {sandbox.vote(query="?from=here") for _ in range(30)}
-            await endpoint.settled()
+            await endpoint.wait_idle()
             assert endpoint.delivered == endpoint.count > 31
             assert endpoint.lost == 0
     test, *votes = served.votes
@@ -562,6 +562,6 @@ async def test_one_vote_by_both_kinds_from_the_sandbox():
         ]
         voters = [sandbox.vote() for _ in range(10)]
         for end in ends:
-            await end.settled()
+            await end.wait_idle()
             assert end.delivered == 10
     assert sorted(vote.platform_id for vote in served.votes) == sorted(voters)

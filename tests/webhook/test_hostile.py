@@ -580,7 +580,7 @@ async def test_any_signed_body(sent):
             new = served.votes[before:]
             assert len(new) <= (answer.status == 204)
             for vote in new:
-                assert 0 < vote.voter < 2**63
+                assert 0 < vote.voter_id < 2**63
                 for id in (vote.id, vote.user_id, vote.platform_id, vote.project_id):
                     assert id is None or 0 < id < 2**63
                 for time in (vote.created_at, vote.expires_at):

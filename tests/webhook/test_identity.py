@@ -87,7 +87,7 @@ def test_times_within_a_second(seconds, same):
 def test_v0_within_forty_minutes(minutes, same, known):
     """A record without a time is the same as one of 40 minutes before or after its arrival."""
     for sign in (1, -1):
-        moved = other(webhook_v0, received_at=known.at + timedelta(minutes=sign * minutes))
+        moved = other(webhook_v0, received_at=known.cast_at + timedelta(minutes=sign * minutes))
         assert is_same_vote(moved, known) is same
 
 
@@ -168,7 +168,7 @@ test_the_rule_at_length = pytest.mark.slow(
 @given(vote=records())
 def test_a_vote_is_itself(vote):
     """Every vote that says who voted, or which it is, is the same as itself, unless a test."""
-    is_known = vote.voter is not None or vote.id is not None
+    is_known = vote.voter_id is not None or vote.id is not None
     assert is_same_vote(vote, vote) is (is_known and not vote.is_test)
 
 

@@ -158,7 +158,7 @@ async def test_an_integration_from_the_sandbox(is_async):
         assert first.routes == ("vote.create",)
         voters = {sandbox.vote() for _ in range(5)}
         for connection in (first, second):
-            await connection.settled()
+            await connection.wait_idle()
             assert connection.lost == 0
         assert await first.disconnect() == 204
         # The one's secret is no good for the other's URL.

@@ -116,7 +116,7 @@ async def test_async_handlers():
 
     async def reward(vote):
         await go.wait()
-        handled.append(vote.voter)
+        handled.append(vote.voter_id)
 
     async with serving(listening=False) as served:
         served.hook.votes.pipe(map_async(reward)).subscribe()
@@ -191,7 +191,7 @@ async def test_retries_of_the_sandbox_bring_a_vote_home():
         url = f"http://127.0.0.1:{served.port}/votes"
         with sandbox.send_to(url, secret=SECRET, speed=1000) as endpoint:
             voter = sandbox.vote()
-            await endpoint.settled()
+            await endpoint.wait_idle()
             [delivery] = endpoint.deliveries
     assert [one.status for one in delivery.tries] == [503, 503, 204]
     assert calls[-1].platform_id == voter

@@ -101,7 +101,7 @@ def _lines(client: TopGG, votes: Observable[Vote], as_json: bool) -> Lines:
 
 def _of_vote(vote: Vote, index: int) -> str:
     weight = "?" if vote.weight is None else vote.weight
-    return f"{_time(vote.at)}  {vote.voter:<19}  weight {weight}  {index + 1:,} so far"
+    return f"{_time(vote.cast_at)}  {vote.voter_id:<19}  weight {weight}  {index + 1:,} so far"
 
 
 def _of_failure(failure: PollFailed) -> str:

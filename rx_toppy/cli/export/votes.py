@@ -78,8 +78,8 @@ class VoteHistory(Reading):
         """All of them, as they come."""
         async with aclosing(cast("AsyncGenerator[Vote, None]", aiter(self._votes))) as votes:
             async for vote in votes:
-                self._reached = vote.at
-                self._first = self._first or vote.at
+                self._reached = vote.cast_at
+                self._first = self._first or vote.cast_at
                 yield VoteRecord.of(vote)
 
     def stand(self) -> Stand:

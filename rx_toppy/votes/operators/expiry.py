@@ -21,11 +21,11 @@ class VoterJoined(msgspec.Struct, frozen=True):
     """Somebody has voted whose last vote, if any, had worn off.
 
     Attributes:
-        voter: Their id on the platform (Discord), or on top.gg where the vote knows no other.
+        voter_id: Their id on the platform (Discord), or on top.gg where the vote knows no other.
         vote: The vote.
     """
 
-    voter: int
+    voter_id: int
     vote: Vote
 
 
@@ -33,11 +33,11 @@ class VoterLeft(msgspec.Struct, frozen=True):
     """Somebody's vote has worn off, and they have not voted again.
 
     Attributes:
-        voter: Their id on the platform (Discord), or on top.gg where the vote knows no other.
+        voter_id: Their id on the platform (Discord), or on top.gg where the vote knows no other.
         vote: Their last vote.
     """
 
-    voter: int
+    voter_id: int
     vote: Vote
 
 
@@ -70,7 +70,7 @@ def active_voters(
 
     Example:
         >>> async def change(event):
-        ...     member = guild.get_member(event.voter)
+        ...     member = guild.get_member(event.voter_id)
         ...     if member and isinstance(event, VoterJoined):
         ...         await member.add_roles(role)
         ...     elif member:
@@ -125,7 +125,7 @@ class _LastVotes(OverTime[tuple[int, datetime]]):
         self._active: dict[int, tuple[datetime, Vote]] = {}
 
     def take(self, vote: Vote) -> None:
-        voter, expires_at = vote.voter, vote.expires_at or vote.at + COOLDOWN
+        voter, expires_at = vote.voter_id, vote.expires_at or vote.cast_at + COOLDOWN
         due_at = expires_at + self._delay
         if voter is None or due_at <= self.agenda.now():
             return

@@ -15,23 +15,23 @@ from ...models import Vote
 from .timed import weight_of
 
 
-class Standing(msgspec.Struct, frozen=True):
+class LeaderboardEntry(msgspec.Struct, frozen=True):
     """Somebody's place on a leaderboard.
 
     Attributes:
-        voter: Their id on the platform (Discord), or on top.gg where their votes know no other.
+        voter_id: Their id on the platform (Discord), or on top.gg where their votes know no other.
         votes: How often they voted.
         weight: What that counts for: votes on weekends count double.
     """
 
-    voter: int
+    voter_id: int
     votes: int
     weight: int
 
 
 def leaderboard(
     top: int = 10, *, by: Literal["votes", "weight"] = "votes"
-) -> Callable[[Observable[Vote]], Observable[tuple[Standing, ...]]]:
+) -> Callable[[Observable[Vote]], Observable[tuple[LeaderboardEntry, ...]]]:
     """Who has voted most, told anew whenever one of the places changes.
 
     ```
@@ -47,7 +47,7 @@ def leaderboard(
         by: Whether a weekend's vote counts once ("votes") or double ("weight").
 
     Returns:
-        An operator from `Vote`s to tuples of `Standing`s, best first.
+        An operator from `Vote`s to tuples of `LeaderboardEntry`s, best first.
 
     Raises:
         TypeError, ValueError: an argument can't be.
@@ -59,8 +59,8 @@ def leaderboard(
     if by not in ("votes", "weight"):
         raise ValueError(f'by takes "votes" or "weight", not {by!r}')
 
-    def operator(source: Observable[Vote]) -> Observable[tuple[Standing, ...]]:
-        def begin(_: Any) -> Observable[tuple[Standing, ...]]:
+    def operator(source: Observable[Vote]) -> Observable[tuple[LeaderboardEntry, ...]]:
+        def begin(_: Any) -> Observable[tuple[LeaderboardEntry, ...]]:
             places = _Places(top, by)
             return source.pipe(ops.filter(places.take), ops.map(lambda _: tuple(places.board)))
 
@@ -74,18 +74,18 @@ class _Places:
     """The places of a leaderboard, and everybody's score."""
 
     def __init__(self, top: int, by: Literal["votes", "weight"]) -> None:
-        self.board: list[Standing] = []
+        self.board: list[LeaderboardEntry] = []
         self._top = top
         self._by = by
-        self._standings: dict[int, Standing] = {}
+        self._standings: dict[int, LeaderboardEntry] = {}
 
     def take(self, vote: Vote) -> bool:
         """Counts a vote, and says whether a place on the board has changed."""
-        voter = vote.voter
+        voter = vote.voter_id
         if voter is None or vote.is_test:
             return False
-        before = self._standings.get(voter, Standing(voter, 0, 0))
-        after = Standing(voter, before.votes + 1, before.weight + weight_of(vote))
+        before = self._standings.get(voter, LeaderboardEntry(voter, 0, 0))
+        after = LeaderboardEntry(voter, before.votes + 1, before.weight + weight_of(vote))
         self._standings[voter] = after
         board = self.board
         if before in board:
@@ -99,5 +99,5 @@ class _Places:
             return board.pop() is not after
         return True
 
-    def _score(self, standing: Standing) -> int:
+    def _score(self, standing: LeaderboardEntry) -> int:
         return standing.votes if self._by == "votes" else standing.weight

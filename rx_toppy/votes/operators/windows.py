@@ -121,7 +121,7 @@ class _Recent(OverTime[int]):
         self._count = VoteCount(0, 0)
 
     def take(self, vote: Vote) -> None:
-        leaves_at = vote.at + self._length
+        leaves_at = vote.cast_at + self._length
         if leaves_at > self.agenda.now():
             weight = weight_of(vote)
             self.agenda.add(leaves_at, weight)
@@ -152,7 +152,7 @@ class _Windows(OverTime[int]):
         self._timed = False
 
     def take(self, vote: Vote) -> None:
-        number = (vote.at - EPOCH) // self._length
+        number = (vote.cast_at - EPOCH) // self._length
         if self._open is None:
             self._open = number
         if number < self._open:

@@ -11,7 +11,7 @@ from reactivex import operators as ops
 
 from ....bot import StandaloneBot
 from ....client import TopGG
-from ....cluster import RedisCluster
+from ....cluster import RedisCoordinator
 from ....cluster.connection import shown_redis_url
 from ....events import Event
 from ...live import run as terminal
@@ -43,7 +43,7 @@ def run(url: str, seconds: float | None = None, *, as_json: bool = False) -> Non
         ValueError: `url` is none of a Redis.
         ImportError: the package `redis` is not installed.
     """
-    cluster = RedisCluster(url, drop_after=DROP_AFTER)
+    cluster = RedisCoordinator(url, drop_after=DROP_AFTER)
     board = Board(seconds)
 
     async def perform(stage: terminal.Stage) -> None:

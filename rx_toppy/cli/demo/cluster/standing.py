@@ -110,22 +110,22 @@ def looks(session: Session, client: TopGG, scheduler: abc.SchedulerBase) -> Obse
 
     async def look(tick: int) -> Standing:
         nonlocal posts_since, terminals, total
-        posts_since = (posts_since or time.time()) if part.leads else None
+        posts_since = (posts_since or time.time()) if part.is_leader else None
         await session.beat(Terminal(session.number, shards, posts_since, session.hosts))
         if tick % COUNT_EVERY == 0:
             with suppress(ToppyError):  # not known yet, or no more than before
                 total = (await part.total()).server_count
-        if not part.is_away:  # nor when it has just come back, and knows of none yet
+        if not part.is_offline:  # nor when it has just come back, and knows of none yet
             terminals = session.terminals
         return Standing(
             session.number,
             terminals,
             session.base_url,
-            part.processes,
-            part.is_away,
+            part.process_count,
+            part.is_offline,
             total,
             bot.counts if isinstance(bot, PartOfBot) else {},
-            next(budget for budget in part.budgets() if budget.limit == BUDGET),
+            next(budget for budget in part.limits() if budget.limit == BUDGET),
         )
 
     def looking(tick: int) -> Observable[Standing]:
