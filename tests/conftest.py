@@ -32,7 +32,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # What their tests share takes long to make.
 ON_ONE_WORKER = {
     "tests/cli/test_demo.py",
-    "tests/hosting/test_forks.py",
+    "tests/bot/test_forks.py",
     "tests/notebook/test_kernel.py",
     "tests/test_notebooks.py",
 }

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import msgspec
 
-from tests.inbox import ROOT
 from tests.standin import Seen, StandIn, ok, status, violations
+from tests.votes.inbox import ROOT
 
 from .lives import IDS, OWN_ID, Life
 

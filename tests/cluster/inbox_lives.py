@@ -14,8 +14,8 @@ from rx_toppy import StandaloneBot, TopGG, Vote
 from rx_toppy.cluster import RedisInbox, inbox_following
 from rx_toppy.cluster import inbox_worker as inbox_processing
 from rx_toppy.votes import inbox as base
-from tests.inbox import by_history
-from tests.inbox.lives import forever, say
+from tests.votes.inbox import by_history
+from tests.votes.inbox.lives import forever, say
 
 # A process that lives gives a sign three or four times as often, however busy its machine is.
 CLAIM_AFTER = 1.5

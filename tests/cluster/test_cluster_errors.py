@@ -22,7 +22,7 @@ from rx_toppy.cluster import connection as link
 from rx_toppy.cluster import totals as roll
 from tests.conftest import MakeClient
 from tests.faults.mortal import claimed_port
-from tests.inbox import ROOT
+from tests.votes.inbox import ROOT
 
 from .harness import TopGGSeen
 from .server import HOST, RedisServer

@@ -24,8 +24,8 @@ from rx_toppy.votes import inbox as base
 from rx_toppy.votes import sqlite_worker as processing
 from rx_toppy.votes.operators.leaderboard import LeaderboardEntry
 from rx_toppy.votes.sqlite_inbox import Inbox
-from tests.inbox import NOON, PATIENCE, Handler, after, by_history, by_v0, by_v1, until
-from tests.inbox.test_adding import RULES
+from tests.votes.inbox import NOON, PATIENCE, Handler, after, by_history, by_v0, by_v1, until
+from tests.votes.inbox.test_adding import RULES
 
 from .server import RedisServer
 

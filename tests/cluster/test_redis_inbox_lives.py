@@ -21,7 +21,7 @@ from rx_toppy.cluster import RedisInbox, inbox_following
 from rx_toppy.cluster import inbox_worker as inbox_processing
 from rx_toppy.sandbox import Sandbox
 from rx_toppy.votes import inbox as base
-from tests.inbox import NOON, PATIENCE, ROOT, Handler, Life, after, by_history, by_v0, until
+from tests.votes.inbox import NOON, PATIENCE, ROOT, Handler, Life, after, by_history, by_v0, until
 
 from .inbox_lives import CLAIM_AFTER, LOCKED_FOR, YEARS
 from .server import RedisServer

@@ -17,7 +17,7 @@ from rx_toppy import InboxError, Vote
 from rx_toppy.cluster import RedisInbox
 from rx_toppy.cluster import inbox_worker as inbox_processing
 from rx_toppy.votes import Outcome
-from tests.inbox import NOON, by_history, by_v0, by_v1
+from tests.votes.inbox import NOON, by_history, by_v0, by_v1
 
 from .inbox_lives import YEARS
 from .lives import Saying, say

@@ -16,7 +16,7 @@ import msgspec
 
 from rx_toppy import StandaloneBot, TopGG, Vote, receive_votes
 from rx_toppy.votes import sqlite_worker as processing
-from tests.inbox import SECRET, WORDS
+from tests.votes.inbox import SECRET, WORDS
 
 __all__ = ["Entry", "Life", "read_diary"]
 

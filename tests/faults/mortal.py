@@ -14,7 +14,7 @@ from random import Random
 
 import msgspec
 
-from tests.inbox import ROOT
+from tests.votes.inbox import ROOT
 
 from .lives import Life
 

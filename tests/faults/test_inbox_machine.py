@@ -25,7 +25,7 @@ from rx_toppy import InboxError, Vote, VoteInbox
 from rx_toppy.votes import file_lock as ownership
 from rx_toppy.votes import sqlite_store as store
 from rx_toppy.votes import sqlite_worker as processing
-from tests.inbox import BOT, PATIENCE, by_history, by_v0, by_v1, until
+from tests.votes.inbox import BOT, PATIENCE, by_history, by_v0, by_v1, until
 
 from .machines import unhurried
 

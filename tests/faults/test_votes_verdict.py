@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rx_toppy import Vote
-from tests.inbox import by_history, by_v0
+from tests.votes.inbox import by_history, by_v0
 
 from .lives import Entry
 from .votes_verdict import Evidence, judge

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from rx_toppy import VoteInbox
 from rx_toppy.sandbox import Sandbox, WebhookTarget
-from tests.inbox import SECRET, WORDS
+from tests.votes.inbox import SECRET, WORDS
 
 from .lives import Life, read_diary
 from .mortal import Mortal, claimed_port

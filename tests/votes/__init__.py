@@ -1,1 +1,1 @@
-"""Tests of what is heard of votes and made of them."""
+"""Votes: deliveries, inboxes, and the operators over streams of votes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosting.strangers import ROOT, run_stranger
+from tests.bot.strangers import ROOT, run_stranger
 from tests.standin import StandIn
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

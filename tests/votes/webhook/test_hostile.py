@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.webhook import (
+from tests.votes.webhook import (
     AUTHORIZATION,
     LARGEST,
     NOW,
@@ -37,7 +37,7 @@ from tests.webhook import (
     statuses,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MAX_AGE = 300
 MARK = "do-not-repeat-this"
 
@@ -299,7 +299,7 @@ def report() -> None:
 
 def test_hostile_deliveries_under_python_o():
     """Without asserts (`python -O`) every one of them is refused just the same."""
-    code = "from tests.webhook.test_hostile import report; report()"
+    code = "from tests.votes.webhook.test_hostile import report; report()"
     done = subprocess.run(
         [sys.executable, "-O", "-c", code],
         cwd=ROOT,

@@ -9,7 +9,7 @@ from reactivex import operators as ops
 
 from rx_toppy import StandaloneBot, TopGG, VoteEvent, VoteInbox, map_async, of_type
 from rx_toppy.sandbox import Sandbox
-from tests.webhook import SECRET, V0_BOT, V1_TEST, V1_VOTE, changed, serving
+from tests.votes.webhook import SECRET, V0_BOT, V1_TEST, V1_VOTE, changed, serving
 
 
 class Boom(Exception):

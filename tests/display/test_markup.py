@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rx_toppy.display.html import Element, Url, web_url
-from tests.displays import HOSTILE, Page
+from tests.display import HOSTILE, Page
 
 anything = st.text(st.characters(exclude_categories=()), max_size=200)
 

@@ -6,7 +6,7 @@ import pytest
 
 from rx_toppy import IntegrationCreated, IntegrationDeleted, IntegrationReply
 from rx_toppy.sandbox import HandshakeFailed, Sandbox
-from tests.webhook import SECRET, V1_CREATED, V1_DELETED, V1_VOTE, changed, serving
+from tests.votes.webhook import SECRET, V1_CREATED, V1_DELETED, V1_VOTE, changed, serving
 
 URL = "https://bot.example/votes/112402021105124"
 

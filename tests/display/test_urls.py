@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rx_toppy import Bot
 from rx_toppy.display import html_of
 from rx_toppy.display.html import discord_invite, web_url
-from tests.displays import HOSTILE, Page
+from tests.display import HOSTILE, Page
 
 
 @pytest.mark.parametrize(

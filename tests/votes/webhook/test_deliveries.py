@@ -7,7 +7,7 @@ import pytest
 
 from rx_toppy import Vote
 from rx_toppy.sandbox import Sandbox
-from tests.webhook import (
+from tests.votes.webhook import (
     AUTHORIZATION,
     LARGEST,
     NOW,

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from rx_toppy import StandaloneBot, TopGG, VoteWebhook
-from tests.webhook import (
+from tests.votes.webhook import (
     AUTHORIZATION,
     SECRET,
     V0_BOT,

@@ -24,7 +24,7 @@ from rx_toppy.display import html_of
 from rx_toppy.votes.operators.leaderboard import LeaderboardEntry
 from rx_toppy.votes.sqlite_queries import DeadLetter
 from tests.conftest import MakeClient
-from tests.displays import HOSTILE, Page, filled
+from tests.display import HOSTILE, Page, filled
 from tests.standin import StandIn
 
 MODELS = (

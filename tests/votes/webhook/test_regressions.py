@@ -13,7 +13,7 @@ from aiohttp.test_utils import unused_port
 
 from rx_toppy import ClientClosed, StandaloneBot, TopGG, Vote, VoteWebhook
 from rx_toppy.votes import webhook
-from tests.webhook import (
+from tests.votes.webhook import (
     NOW,
     SECRET,
     V0_BOT,

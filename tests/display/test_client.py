@@ -13,7 +13,7 @@ import pytest
 from rx_toppy import RateLimit, Ratelimited, StandaloneBot, TopGG, ToppyError
 from rx_toppy.display import html_of
 from tests.conftest import OWN_ID, TOKEN, MakeClient
-from tests.displays import HOSTILE, Page
+from tests.display import HOSTILE, Page
 from tests.standin import StandIn, ThreadedStandIn, fault, ok
 
 BOT = {"id": "1"}

@@ -35,8 +35,8 @@ from rx_toppy import (
     map_async,
     of_type,
 )
-from tests.hosting.standin import BOT_ID, PATIENCE, TOKEN, VOTER_ID, Discord
-from tests.hosting.strangers import run_stranger
+from tests.bot.standin import BOT_ID, PATIENCE, TOKEN, VOTER_ID, Discord
+from tests.bot.strangers import run_stranger
 from tests.standin import StandIn, fault, ok
 from tests.virtual import VirtualLoop
 

@@ -19,7 +19,7 @@ from rx_toppy import Bot, BotStats, SimpleUser, Vote, VoteInbox
 from rx_toppy.display import html_of
 from rx_toppy.models.html_repr import Listed
 from tests.conftest import OWN_ID, MakeClient
-from tests.displays import Page
+from tests.display import Page
 from tests.standin import StandIn, ok
 
 

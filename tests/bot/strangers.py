@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.hosting.standin import BOT_ID, PATIENCE, Discord
+from tests.bot.standin import BOT_ID, PATIENCE, Discord
 from tests.standin import StandIn
 
 ROOT = Path(__file__).parents[2]

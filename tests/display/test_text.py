@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rx_toppy.display.html import clean, shorten
-from tests.displays import HOSTILE, ZALGO
+from tests.display import HOSTILE, ZALGO
 
 anything = st.text(st.characters(exclude_categories=()), max_size=200)
 # What piles up, hides and joins, in every order.

@@ -25,7 +25,7 @@ from rx_toppy import (
 from rx_toppy.display import html_of
 from rx_toppy.models import Socials
 from rx_toppy.votes.sqlite_queries import DeadLetter
-from tests.displays import Page
+from tests.display import Page
 
 AT = datetime(2026, 4, 11, 20, 15, 9, 123456, tzinfo=UTC)
 

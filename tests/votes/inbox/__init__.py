@@ -15,7 +15,7 @@ from typing import Any
 
 from rx_toppy import Vote, VoteInbox
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 SECRET = "whs_0123456789abcdef"
@@ -150,7 +150,7 @@ class Life:
 
 
 def command(program: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", "tests.inbox.lives", program, *map(str, arguments)]
+    return [sys.executable, "-m", "tests.votes.inbox.lives", program, *map(str, arguments)]
 
 
 @contextmanager

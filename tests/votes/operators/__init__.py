@@ -1,0 +1,1 @@
+"""Tests of what is heard of votes and made of them."""
