@@ -14,7 +14,7 @@ lets twice its limit through in its first window. On top.gg either costs the tok
 A send that was given up unanswered (cancelled, timed out) may still be under way. It counts as
 ended no sooner than a moment after it left: see `GIVEN_UP`.
 
-Nothing here waits or reads a clock. `Limiter` is told the time; `gate` does the waiting.
+Nothing here waits or reads a clock. `Limiter` is told the time; `rate_limiter` does the waiting.
 """
 
 from __future__ import annotations
