@@ -335,14 +335,14 @@ class AutopostMachine(RuleBasedStateMachine):
             retries=retries,
             max_wait=MAX_WAIT,
         )
-        transport = self.client._transport
-        exchange = transport._exchange
+        http = self.client._http
+        exchange = http.exchange
 
         async def leave(request: Request[Any], url: str, loop: asyncio.AbstractEventLoop) -> Any:
             self.log.append(Left(loop.time(), _is_auto(request.body)))
             return await exchange(request, url, loop)
 
-        transport._exchange = leave
+        http.exchange = leave
         for stream in (self.client.events, self.client.autopost):
             stream.subscribe(
                 lambda what: self.log.append(Told(self.loop.time(), what)),

@@ -114,7 +114,7 @@ class Kept:
 
     def is_before(self, other: Kept) -> bool:
         """Whether it is the older one, whichever of its records its place in time is from."""
-        return max(r.at for r in self.records) < min(r.at for r in other.records)
+        return max(r.cast_at for r in self.records) < min(r.cast_at for r in other.records)
 
     def __repr__(self) -> str:
         return f"<{self.records[0].query['number']}: {self.state}, {self.tries} tries>"
@@ -314,7 +314,7 @@ class InboxMachine(RuleBasedStateMachine):
         count: Counter[int | None] = Counter()
         weight: Counter[int | None] = Counter()
         for one in self.model.kept.values():
-            if not one.vote.is_test and (since is None or one.records[0].at >= since):
+            if not one.vote.is_test and (since is None or one.records[0].cast_at >= since):
                 count[one.vote.voter_id] += 1
                 weight[one.vote.voter_id] += one.vote.weight or 1
         for standing in board:
