@@ -60,11 +60,12 @@ KINDS = ["sandbox", "request", "post", "autopost", "growth", "vote", "page", "no
 def piped() -> tuple[int, str, str]:
     """What a demo came to, in a pipe, that was ended when all of its pipelines had shown something.
 
-    The growth is that of a second post.
+    The growth is that of a second post; and there was a request after the page that is not there.
     """
 
     def is_enough(shown: str) -> bool:
-        return all(f"  {kind} " in shown for kind in KINDS)
+        _, _, after = shown.partition("NotFound")
+        return "  request  " in after and all(f"  {kind} " in shown for kind in KINDS)
 
     return ended("demo", when=is_enough)
 
