@@ -167,6 +167,8 @@ class Lane:
         """So many more wait here."""
         self.length += by
         self._limiter.waiters += by
+        if not self.length:
+            self.waiting.clear()  # of those who have left, behind the last one whose turn came
 
     def leave(self, ticket: Ticket) -> None:
         """One who waited does not any more. (During a block nobody's turn comes to notice.)"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -753,3 +754,19 @@ def test_a_rate_limit_that_makes_no_sense_is_refused(
     """A clear error where the limit is made."""
     with pytest.raises(error, match="RateLimit"):
         RateLimit(**arguments)
+
+
+def test_who_has_left_is_forgotten_when_nobody_waits_any_more() -> None:
+    """Also behind somebody whose turn came: nothing of a call is kept that was given up."""
+    limiter = Limiter([RateLimit(1, per=60)])
+    limiter.end(limiter.ask("/bots/1", 0.0), 0.0)
+    first, gone = limiter.ask("/bots/2", 0.0), Gone()
+    kept = weakref.ref(gone)
+    limiter.leave(limiter.ask("/bots/3", 0.0, gone))
+    del gone
+    assert limiter.due(60.0) == [first]
+    assert kept() is None
+
+
+class Gone:
+    """A waiter that can be looked for."""
