@@ -47,8 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run more tests at a time than there are cores."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run more tests at a time than there are cores, but a test by its name in this process."""
+    if any("::" in argument for argument in config.args):
+        return 0
     return WORKERS_PER_CORE * (os.cpu_count() or 1)
 
 
