@@ -37,7 +37,6 @@ ON_ONE_WORKER = {
     "tests/test_notebooks.py",
 }
 FRAMES = 4
-WORKERS_PER_CORE = 2  # many tests wait for processes and for Redis
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,10 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run more tests at a time than there are cores, but a test by its name in this process."""
+    """Run one test more at a time than there are cores, as many wait for processes and for Redis.
+
+    A test that is named runs in this process.
+    """
     if any("::" in argument for argument in config.args):
         return 0
-    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+    return 1 + (os.cpu_count() or 1)
 
 
 class Scheduler(LoadScopeScheduling):

@@ -56,6 +56,7 @@ def test_what_there_is_not_is_said_before_anything_runs(
     assert "there is no folder" in err
 
 
+@pytest.mark.slow
 def test_the_rows_about_clusters_run_their_own_redis(tmp_path: Path) -> None:
     """Where they are asked for: what a call costs, and votes through one process and two."""
     require(PROGRAM, "redis-server")

@@ -20,6 +20,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 PATIENCE = 150  # seconds for one cell
 
+SLOW = {"dashboard"}  # half a minute of a bot's life, drawn several times a second
 COURSE = ["first_steps", "events_and_operators", "votes", "inbox", "dashboard"]
 FEWEST_PICTURES = 2
 LARGEST = 1_000_000  # bytes of a file, which code hosts show without delay
@@ -108,8 +109,12 @@ async def execute(path: Path, folder: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Run | BaseException]:
-    """All notebooks, two at a time: most of what they do is wait."""
+def runs(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> dict[Path, Run | BaseException]:
+    """All notebooks that are asked for, two at a time: most of what they do is wait."""
+    is_slow = bool(pytestconfig.getoption("--slow"))
+    wanted = [path for path in NOTEBOOKS if (path.stem in SLOW) == is_slow]
     places = asyncio.Semaphore(2)
 
     async def in_turn(path: Path) -> Run:
@@ -117,12 +122,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Run | BaseExcep
             return await execute(path, tmp_path_factory.mktemp(path.stem))
 
     async def every() -> list[Run | BaseException]:
-        return await asyncio.gather(*map(in_turn, NOTEBOOKS), return_exceptions=True)
+        return await asyncio.gather(*map(in_turn, wanted), return_exceptions=True)
 
-    return dict(zip(NOTEBOOKS, asyncio.run(every()), strict=True))
+    return dict(zip(wanted, asyncio.run(every()), strict=True))
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(
+    params=[
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW))
+        for path in NOTEBOOKS
+    ]
+)
 def run(request: pytest.FixtureRequest, runs: dict[Path, Run | BaseException]) -> Run:
     """One of them, or what went wrong in it."""
     outcome = runs[request.param]
