@@ -176,12 +176,7 @@ def sandbox() -> Iterator[Sandbox]:
 
     sandbox = Sandbox(seed=1, rate_limits=(), votes_per_minute=0)
     there(sandbox.start())
-    # After each example there is a search for what it left open: not through all that was there
-    # before the first.
-    gc.collect()
-    gc.freeze()
     yield sandbox
-    gc.unfreeze()
     there(sandbox.close())
     loop.call_soon_threadsafe(loop.stop)
     thread.join(PATIENCE)
